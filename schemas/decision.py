@@ -1,0 +1,71 @@
+"""Decisions (contract §2, §5): what was decided for an input record, and why not when not."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+#: What became of an input record as a whole.
+RESULTS: dict[str, str] = {
+    "processed": "decided",
+    "held": "waits for an install that may still come",
+    "duplicate": "the same id again on the same device, of the same kind",
+    "too_late": "older than the newest record of its device by more than dedup_window",
+    "reinstall": "another install inside the inactivity window",
+    "unknown_app": "no such app is configured",
+}
+
+#: Why a candidate postback gave no job.
+NOES: dict[str, str] = {
+    "other_source": "the attribution that the event goes by belongs to another partner",
+    "other_campaign": "the attribution's campaign is not the postback's",
+    "paused": "the postback is paused",
+    "no_consent": "the partner requires consent and the record has none",
+    "before_live": "the record lies before the app's live_from",
+    "missing_required": "a macro marked required, or a parameter with skip_postback, has no value",
+    "claimed_before": "the postback had its job for this install before it was claimed",
+    "unrenderable": "a value cannot stand where the template puts it",
+    "too_large": "the rendered job is larger than the limit",
+}
+
+
+class Verdict(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One candidate postback's answer: a job, or a no with its reason (a key of `NOES`) and detail."""
+
+    postback_id: str
+    event: str
+    job_id: str | None = None
+    reason: str | None = None
+    detail: str | None = None
+
+
+class DerivedNote(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A derived event that fired, the number of the attribution it goes by, and that attribution's source (None:
+    organic).
+    """
+
+    event: str
+    attribution_number: int
+    publisher_name: str | None = None
+    agency_name: str | None = None
+
+
+class Decision(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The story of one input record, as far as the level tells it (`nos` leaves out jobs, *other source* and *other
+    campaign*).
+    """
+
+    record_id: str
+    app_id: str
+    device_key: str
+    kind: Literal["install", "event"]
+    event_name: str
+    at: int
+    appended: int
+    decided_at: int
+    generation: int
+    result: str
+    late: bool = False
+    derived: list[DerivedNote] = []
+    verdicts: list[Verdict] = []
