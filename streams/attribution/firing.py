@@ -1,0 +1,104 @@
+"""From a record's name to the derived events that are due: the table of `events`, made ready for each name."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import msgspec
+
+from . import events
+from .facts import Derived
+from .marks import has, mark
+from .state import Attribution, Device
+
+#: Names of custom events are free text. Only this many of at most this length are kept ready.
+_READY_NAMES = 4096
+_READY_LENGTH = 200
+
+
+class Due(msgspec.Struct, frozen=True):
+    """A row for one name: the derived event, whether it is a first and of what, and what it goes by."""
+
+    event: str
+    of_lifetime: bool
+    of_period: bool
+    by_current: bool
+    mask: int
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What a name means: which derived events may be due, and what it does to the windows.
+
+    `mark` stands for the name among the used firsts, if it is a custom event's.
+    """
+
+    due: tuple[Due, ...]
+    mark: bytes
+    is_activity: bool
+    is_web_visit: bool
+
+
+def plan_of(name: str, platform: str) -> Plan:
+    """The plan of an event's name (no alias) in an app of this platform."""
+    return _ready(name, platform) if len(name) <= _READY_LENGTH else _plan(name, events.family_of(name), platform)
+
+
+@lru_cache(_READY_NAMES)
+def _ready(name: str, platform: str) -> Plan:
+    return _plan(name, events.family_of(name), platform)
+
+
+def _plan(name: str, family: str, platform: str) -> Plan:
+    due = tuple(
+        Due(
+            event=row.name.replace(events.NAME, name),
+            of_lifetime=row.fires is events.Fires.LIFETIME,
+            of_period=row.fires is events.Fires.PERIOD,
+            by_current=row.goes_by == "current",
+            mask=0 if row.bit is None else 1 << row.bit,
+        )
+        for row in events.TABLE
+        if row.family == family and platform in row.platforms
+    )
+    return Plan(
+        due=due,
+        mark=mark(name),
+        is_activity=name in events.ACTIVITIES,
+        is_web_visit=platform == "web" and name in events.WEB_VISITS,
+    )
+
+
+#: What befalls a device fires like a record, but is none: no incoming event can have such a family.
+_BEFALLS = {
+    (family, platform): _plan(family, family, platform)
+    for family in ("install", "re_install", "re_engagement")
+    for platform in events.EVERYWHERE
+}
+
+
+def befall(family: str, platform: str) -> Plan:
+    """The plan of an `install`, a `re_install` or a `re_engagement`."""
+    return _BEFALLS[family, platform]
+
+
+def fire(plan: Plan, device: Device, period: Attribution, derived: list[Derived], claim: bool = False) -> None:
+    """Add the derived events that are due in a period of the device, and use up the firsts among them."""
+    first = device.attributions[0]
+    for due in plan.due:
+        if due.of_lifetime:
+            if not _use_first(device, due.mask, plan.mark):
+                continue
+        elif due.of_period and not _use_first(period, due.mask, plan.mark):
+            continue
+        derived.append(Derived(due.event, period if due.by_current else first, claim))
+
+
+def _use_first(owner: Device | Attribution, mask: int, name: bytes) -> bool:
+    if mask:
+        unused = not owner.firsts & mask
+        owner.firsts |= mask
+        return unused
+    if has(owner.names, name):
+        return False
+    owner.names += name
+    return True

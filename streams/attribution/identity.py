@@ -1,0 +1,70 @@
+"""Which device a record is of, and when it happened (contract §3)."""
+
+from __future__ import annotations
+
+from schemas.config import DAY, MINUTE, App
+from schemas.record import Event, Install
+
+from . import times
+from .entry import Entry, Kind, Rejection
+from .events import ALIASES
+
+#: 2000-01-01T00:00:00Z: no record of an app can be older.
+EARLIEST = 946_684_800_000
+
+#: An own time this much after the append time is a clock that runs a little ahead; beyond it, it is wrong.
+SKEW = 5 * MINUTE
+
+_LOWER_CASED = ("google_aid", "ios_ifa", "windows_aid", "ios_ifv")
+_ADVERTISING_IDS = frozenset({"google_aid", "ios_ifa", "windows_aid"})
+_ZEROS = frozenset({"0" * 32, "00000000-0000-0000-0000-000000000000"})
+
+
+def place(record: Install | Event, kind: Kind, appended: int, origin: str, app: App) -> Entry | Rejection:
+    """The record's entry, or why it has none. Normalises the record's identifiers in place.
+
+    `origin` is its `topic-partition-offset`, the id of a record that has none. An empty text counts as missing. The
+    caller has found the record's app.
+    """
+    if isinstance(record, Event):
+        name = ALIASES.get(record.event_name, record.event_name)
+        field, written = "event_timestamp", record.event_timestamp
+    else:
+        name = "install"
+        field, written = "install_timestamp", record.install_timestamp
+    if not name:
+        return Rejection("invalid", "event_name: is empty")
+    device_id = identify(record, app)
+    if device_id is None:
+        return Rejection("no_identifier", f"none of {', '.join(app.device_key)}")
+    at, clicked = appended, None
+    try:
+        if written is not None and written != "":
+            at = times.parse(written)
+        field, clicked_at = "click_timestamp", record.click_timestamp
+        if clicked_at is not None and clicked_at != "":
+            clicked = times.parse(clicked_at)
+    except times.UnreadableTimeError as error:
+        return Rejection("invalid", f"{field}: not a time: {str(error)[:100]!r}")
+    if at > appended + SKEW:
+        if at > appended + DAY:
+            return Rejection("time", f"own time {at} is more than a day after the append time {appended}")
+        at = appended
+    elif at < EARLIEST:
+        return Rejection("time", f"own time {at} is before 2000")
+    return Entry(record, kind, record.id or origin, name, at, appended, f"{app.id}|{device_id}", device_id, clicked)
+
+
+def identify(record: Install | Event, app: App) -> str | None:
+    """The first identifier present in the app's order, None when there is none. Normalises the record's identifiers."""
+    for field in _LOWER_CASED:
+        value = getattr(record, field)
+        if value is not None:
+            lower = value.lower()
+            zero = lower in _ZEROS and field in _ADVERTISING_IDS
+            setattr(record, field, None if zero else lower)
+    for field in app.device_key:
+        value = getattr(record, field)
+        if value:
+            return str(value)
+    return None

@@ -1,0 +1,117 @@
+"""The stored form of a device."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.attribution import marks, state
+from tests.unit.attribution.timeline import DAY, HOUR, MINUTE, Timeline
+
+
+def test_a_device_is_the_same_after_it_was_stored() -> None:
+    device = Timeline(install_grace=DAY)
+    device.install(0, "acme", cost=0.25, click_id="ü" * 50)
+    device.event("coins", 1)
+    device.event("payment", 40 * DAY, "globex", params={"a": [1, None, "x"]}, revenue=0.1)
+    assert state.decode(state.encode(device.known)) == device.known
+    assert device.known.held
+
+
+def test_an_empty_device_is_the_same_after_it_was_stored() -> None:
+    assert state.decode(state.encode(state.Device())) == state.Device()
+
+
+@given(st.integers(-(2**63), 2**63 - 1), st.sampled_from(state.Reason), st.booleans(), st.integers(0, 15), st.binary())
+def test_every_attribution_survives(start: int, reason: state.Reason, assumed: bool, firsts: int, names: bytes) -> None:
+    device = state.Device([state.Attribution(1, start, reason, None, assumed, firsts, names)])
+    assert state.decode(state.encode(device)) == device
+
+
+@pytest.mark.parametrize("stored", [b"", b"\x00", b"\x02\x99", b"\x93"])
+def test_an_unknown_version_is_refused(stored: bytes) -> None:
+    with pytest.raises(state.UnknownVersionError, match="reads version 1") as caught:
+        state.decode(stored)
+    assert caught.value.version == (stored[0] if stored else None)
+
+
+def test_damage_is_an_error() -> None:
+    stored = state.encode(state.Device())
+    for damaged in (stored[:-1], stored[:1], stored[:1] + b"\xc1"):
+        with pytest.raises(msgspec.DecodeError):
+            state.decode(damaged)
+
+
+def test_a_state_stored_by_an_earlier_build_of_this_version_can_be_read() -> None:
+    """Golden: if this fails, the stored form has changed and needs a new version."""
+    device = Timeline()
+    device.install(0, "acme", cost=0.5)
+    device.event("payment", HOUR)
+    device.event("coins", HOUR)
+    assert state.encode(device.known).hex() == GOLDEN
+
+
+GOLDEN = (
+    "0199919701cf0000019b76daa80001dc0014a461636d65c0c0c0c0cf0000019b76daa800c0c0c0c0c0c0c0c0c0c0c0c0c0cb"
+    "3fe0000000000000c201c4087c262d2e80667666cf0000019b77119680cf0000019b77119680cf0000019b76daa80001c408"
+    "7c262d2e80667666c424e9fce4e132205b3601c16dc0b85b0b268312a06501c16dfcf95e92fa7718e71d01c16dfc90c0"
+)
+
+
+def heavy_device(seed: int) -> int:
+    """Bytes of a device after a busy year: 40 names of events, many a day, some quiet months, installs and touches."""
+    dice = random.Random(seed)
+    device = Timeline(install_grace=0)
+    device.install(0, "acme_ads", campaign_name="brand", campaign_id="123456789", click_id="c" * 32, cost=1.25)
+    now = 0
+    while now < 365 * DAY:
+        now += 33 * DAY if dice.random() < 0.003 else int(dice.expovariate(1 / (2 * HOUR)))
+        touch = "globex" if dice.random() < 0.05 else None
+        device.event(
+            dice.choice(["launch", "payment", *(f"event_{n}" for n in range(20))]), now, touch, click_id="c" * 32
+        )
+    return len(state.encode(device.known))
+
+
+def test_the_state_of_a_busy_device_stays_small() -> None:
+    assert max(heavy_device(seed) for seed in range(5)) <= 1300
+
+
+# The sets in bytes
+
+
+@given(
+    st.lists(st.integers(0, 255).map(lambda n: bytes([n]) * 4 + bytes([255 - n]) * 4), max_size=20),
+    st.binary(min_size=8, max_size=8),
+)
+def test_a_mark_is_found_only_where_one_stands(stored: list[bytes], wanted: bytes) -> None:
+    joined = b"".join(stored)
+    assert marks.has(joined, wanted) == (wanted in stored)
+    for one in stored:
+        assert marks.has(joined, one)
+    shifted = joined[3:11]
+    if len(shifted) == 8:
+        assert marks.has(joined, shifted) == (shifted in stored)
+
+
+@given(st.lists(st.integers(0, 10 * DAY), min_size=1, max_size=60), st.integers(1, 3 * DAY))
+def test_a_mark_is_kept_for_as_long_as_its_record_is_not_too_late(times: list[int], window: int) -> None:
+    seen, newest, kept = b"", 0, dict[bytes, int]()
+    for number, at in enumerate(times):
+        seen = marks.see(seen, marks.mark(str(number)), at, newest - window)
+        kept[marks.mark(str(number))] = at
+        newest = max(newest, at)
+        for one, its_time in kept.items():
+            assert its_time < newest - window or marks.has_seen(seen, one)
+    assert len(seen) % 12 == 0
+
+
+def test_marks_that_are_old_are_dropped() -> None:
+    seen = b""
+    for minute in range(100):
+        seen = marks.see(seen, marks.mark(str(minute)), minute * MINUTE, (minute - 10) * MINUTE)
+    assert len(seen) == 11 * 12
