@@ -1,0 +1,112 @@
+"""The postbacks of one generation, compiled once and found by app and derived event in constant time.
+
+A record never looks at a postback that cannot concern it: the index holds, for each app and derived event, the postbacks that
+take every source, those by publisher name and those by agency name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from schemas.config import App, Configuration, Partner, Postback
+from streams.attribution.fold import Lookbacks
+from streams.attribution.state import Attribution
+from streams.postbacks.values import Reader, reader_of
+from streams.templates.request import CompiledRequest, compile_request
+
+
+class Candidate(NamedTuple):
+    """A postback ready to be decided: its app, its partner, its compiled request and where each of its macros is found."""
+
+    postback: Postback
+    app: App
+    partner: Partner
+    names: frozenset[str]
+    request: CompiledRequest
+    readers: tuple[tuple[str, Reader], ...]
+
+    @property
+    def fires_on(self) -> str:
+        """The derived event it fires on: `match_event` when set (event matching), otherwise `event`."""
+        return self.postback.match_event or self.postback.event
+
+
+class Bucket:
+    """The candidates of one app and derived event, by how they choose their source."""
+
+    __slots__ = ("by_agency", "by_publisher", "every", "everyone")
+
+    def __init__(self) -> None:
+        self.every: list[Candidate] = []
+        self.everyone: list[Candidate] = []
+        self.by_publisher: dict[str, list[Candidate]] = {}
+        self.by_agency: dict[str, list[Candidate]] = {}
+
+    def add(self, candidate: Candidate) -> None:
+        """File a candidate under the names its delivery method looks at."""
+        self.every.append(candidate)
+        method = candidate.postback.delivery_method
+        if method == "all":
+            self.everyone.append(candidate)
+            return
+        for name in candidate.names:
+            self.by_publisher.setdefault(name, []).append(candidate)
+            if method == "network_and_agency":
+                self.by_agency.setdefault(name, []).append(candidate)
+
+    def addressed(self, attribution: Attribution) -> Iterator[Candidate]:
+        """The candidates whose source this attribution is (contract §6: publisher, or publisher or agency, or all); each once."""
+        yield from self.everyone
+        touch = attribution.touch
+        if touch is None:
+            return
+        publishers = self.by_publisher.get(touch.publisher_name, ()) if touch.publisher_name else ()
+        yield from publishers
+        if touch.agency_name and self.by_agency:
+            for candidate in self.by_agency.get(touch.agency_name, ()):
+                if candidate not in publishers:
+                    yield candidate
+
+
+class Index:
+    """One generation as the worker uses it: apps by id, lookbacks by partner name, candidates by app and derived event."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        """Compile every postback. Raises `streams.templates.request.TemplateErrors`: validation should have met it before."""
+        self.generation = configuration.generation
+        self.apps: Mapping[str, App] = {app.id: app for app in configuration.apps}
+        partners = {partner.id: partner for partner in configuration.partners}
+        self.lookbacks = Lookbacks(
+            {
+                name: (partner.click_lookback, partner.impression_lookback)
+                for partner in configuration.partners
+                for name in names_of(partner)
+            }
+        )
+        self._buckets: dict[tuple[str, str], Bucket] = {}
+        for postback in configuration.postbacks:
+            candidate = _candidate(postback, self.apps[postback.app], partners[postback.partner])
+            self._buckets.setdefault((postback.app, candidate.fires_on), Bucket()).add(candidate)
+
+    def bucket(self, app_id: str, event: str) -> Bucket | None:
+        """The candidates that fire on this derived event of this app, or None when there is none."""
+        return self._buckets.get((app_id, event))
+
+    def events(self) -> Iterable[tuple[str, str]]:
+        """Each (app, derived event) that some postback fires on."""
+        return self._buckets.keys()
+
+
+def names_of(partner: Partner) -> frozenset[str]:
+    """The names that mean this partner in the records: its id and its aliases, compared exactly."""
+    return frozenset((partner.id, *partner.aliases))
+
+
+def _candidate(postback: Postback, app: App, partner: Partner) -> Candidate:
+    request = compile_request(postback.endpoint, partner.fields)
+    # A template finds its way into `params` by itself.
+    names = sorted({"params" if name.startswith("params.") else name for name in request.macros})
+    found = ((name, reader_of(name, supply_network_data=postback.supply_network_data)) for name in names)
+    readers = tuple((name, reader) for name, reader in found if reader is not None)
+    return Candidate(postback, app, partner, names_of(partner), request, readers)

@@ -1,0 +1,16 @@
+"""The identity of a job (contract §7): the same input gives the same job, for ever."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+
+def job_id(postback_id: str, event: str, app_id: str, device_key: str, kind: str, record_id: str, at: int) -> str:
+    """128 bits as 32 hexadecimal digits, derived from the postback, the derived event and the input record.
+
+    `at` is the record's own time in milliseconds. The parts are joined with their lengths, so that no two different lists of
+    parts are the same text.
+    """
+    parts = (postback_id, event, app_id, device_key, kind, record_id, str(at))
+    text = "\x00".join([f"{len(part)}:{part}" for part in parts])
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, person=b"ringback-job").hexdigest()
