@@ -1,0 +1,235 @@
+"""What everybody must agree on about Kafka: topic names, how the topics are kept, client settings, where a key lies.
+
+Both client libraries get their settings from one table, `OPTIONS`, so that a broker which one can reach the other can
+reach too.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import struct
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+from streams.errors import USAGE, Stop
+from streams.settings import Settings
+
+DAY_MS = 86_400_000
+
+#: A batch may write to every partition of the users topic, and a transaction costs more with each partition it touches.
+MAX_USERS_PARTITIONS = 16
+
+#: The delay topics: tier k holds jobs for 8·2ᵏ s.
+TIERS_MS = tuple(8_000 * 2**k for k in range(9))
+TIER_NAMES = tuple(f"{tier // 1000}s" for tier in TIERS_MS)
+
+
+class Topics:
+    """The names of our own topics under a prefix."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.users = prefix + "users"
+        self.delivery = prefix + "delivery"
+        self.receipts = prefix + "receipts"
+        self.dead_letters = prefix + "dead-letters"
+        self.decisions = prefix + "decisions"
+        self.report = prefix + "report"
+        self.config = prefix + "config"
+        self.control = prefix + "control"
+
+    def retry(self, tier: int | str) -> str:
+        """The delay topic of a tier, given as milliseconds (8000) or name (`8s`)."""
+        return f"{self.prefix}delivery.retry.{tier if isinstance(tier, str) else f'{tier // 1000}s'}"
+
+    def retries(self) -> tuple[str, ...]:
+        """Every delay topic, shortest first."""
+        return tuple(self.retry(tier) for tier in TIERS_MS)
+
+
+@dataclass(frozen=True)
+class TopicRow:
+    """How one of our topics is kept. `retention` in ms; None: for ever, compacted. `count`: its partition number.
+
+    `input`: as many as the input topics; `users`: the same, at most `MAX_USERS_PARTITIONS`; `one`: one.
+    """
+
+    name: str
+    count: Literal["input", "users", "one"]
+    retention: int | None
+    append_time: bool = False
+
+    def config(self) -> dict[str, str]:
+        """The topic's Kafka configuration."""
+        config = {"cleanup.policy": "compact" if self.retention is None else "delete"}
+        if self.retention is not None:
+            config["retention.ms"] = str(self.retention)
+        if self.append_time:
+            config["message.timestamp.type"] = "LogAppendTime"
+        return config
+
+    def partitions(self, inputs: int) -> int:
+        """How many partitions it has when the input topics have `inputs`."""
+        return {"input": inputs, "users": min(MAX_USERS_PARTITIONS, inputs), "one": 1}[self.count]
+
+
+def topic_table(prefix: str) -> tuple[TopicRow, ...]:
+    """Every topic of ours (contract §2). Input topics are the user's, changelogs the engine's."""
+    topics = Topics(prefix)
+    return (
+        TopicRow(topics.users, "users", DAY_MS),
+        TopicRow(topics.delivery, "input", 7 * DAY_MS),
+        # The order within a delay topic is the order of due times only if the broker stamps the records.
+        *(TopicRow(name, "input", 7 * DAY_MS, append_time=True) for name in topics.retries()),
+        TopicRow(topics.receipts, "input", 30 * DAY_MS),
+        TopicRow(topics.dead_letters, "input", 30 * DAY_MS),
+        TopicRow(topics.decisions, "input", 7 * DAY_MS),
+        TopicRow(topics.report, "input", None),
+        TopicRow(topics.config, "one", None),
+        TopicRow(topics.control, "one", None),
+    )
+
+
+class Option(NamedTuple):
+    """A client option: librdkafka's name, aiokafka's argument (None: it goes into the TLS context), its type there."""
+
+    confluent: str
+    aiokafka: str | None
+    kind: type = str
+
+
+#: What `kafka_options` may say to both clients. Options that are not here reach librdkafka only: they tune, they do not
+#: connect.
+OPTIONS = (
+    Option("security.protocol", "security_protocol"),
+    Option("sasl.mechanism", "sasl_mechanism"),
+    Option("sasl.mechanisms", "sasl_mechanism"),
+    Option("sasl.username", "sasl_plain_username"),
+    Option("sasl.password", "sasl_plain_password"),
+    Option("sasl.kerberos.service.name", "sasl_kerberos_service_name"),
+    Option("client.id", "client_id"),
+    Option("metadata.max.age.ms", "metadata_max_age_ms", int),
+    Option("retry.backoff.ms", "retry_backoff_ms", int),
+    Option("connections.max.idle.ms", "connections_max_idle_ms", int),
+    Option("ssl.ca.location", None),
+    Option("ssl.ca.pem", None),
+    Option("ssl.certificate.location", None),
+    Option("ssl.key.location", None),
+    Option("ssl.key.password", None),
+    Option("ssl.endpoint.identification.algorithm", None),
+    Option("enable.ssl.certificate.verification", None),
+)
+#: Ways to connect that only librdkafka has; refused, or the worker could not follow.
+ONE_SIDED = ("sasl.oauthbearer", "ssl.keystore", "ssl.certificate.pem", "ssl.key.pem", "ssl.engine", "ssl.providers")
+MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI")
+
+
+def confluent_settings(settings: Settings, **more: Any) -> dict[str, Any]:
+    """librdkafka's configuration for any client; `more` is written with underscores (`group_id="x"`). Raises `Stop`.
+
+    Its log lines go to our own logs, not to standard error, and are written when the client is polled.
+    """
+    _check(settings)
+    common: dict[str, Any] = {
+        "bootstrap.servers": settings.bootstrap_servers,
+        "client.id": "ringback",
+        # A broker that is away for a minute must not be met with a storm, nor be found again only after ten seconds.
+        "reconnect.backoff.ms": 100,
+        "reconnect.backoff.max.ms": 2_000,
+        "logger": logging.getLogger("kafka"),
+    }
+    return {**common, **settings.kafka_options, **{_option_name(name): value for name, value in more.items()}}
+
+
+def _option_name(written: str) -> str:
+    """`group_id` → `group.id`; callbacks (`error_cb`, `on_delivery`) keep their underscore."""
+    return written if written.endswith("_cb") or written.startswith("on_") else written.replace("_", ".")
+
+
+def producer_settings(settings: Settings, **more: Any) -> dict[str, Any]:
+    """A confluent-kafka producer that keeps order, sends nothing twice, and places keys as all Kafka clients do."""
+    ours = {"enable_idempotence": True, "partitioner": "murmur2_random", "compression_type": settings.compression}
+    return confluent_settings(settings, **{**ours, **more})
+
+
+def consumer_settings(settings: Settings, **more: Any) -> dict[str, Any]:
+    """A confluent-kafka consumer that sees committed records only and commits nothing by itself."""
+    ours = {"isolation_level": "read_committed", "enable_auto_commit": False, "enable_auto_offset_store": False}
+    return confluent_settings(settings, **{**ours, "auto_offset_reset": "earliest", **more})
+
+
+def aiokafka_settings(settings: Settings) -> dict[str, Any]:
+    """The connection arguments of every aiokafka client. Raises `Stop` when the options cannot be followed."""
+    _check(settings)
+    arguments: dict[str, Any] = {"bootstrap_servers": settings.bootstrap_servers, "client_id": "ringback"}
+    for option in OPTIONS:
+        if option.aiokafka and (value := settings.kafka_options.get(option.confluent)) is not None:
+            arguments[option.aiokafka] = option.kind(value)
+    protocol = arguments["security_protocol"] = arguments.get("security_protocol", "PLAINTEXT").upper()
+    if protocol.endswith("SSL"):
+        arguments["ssl_context"] = _tls_context(settings.kafka_options)
+    return arguments
+
+
+def _check(settings: Settings) -> None:
+    """Refuse what one of the two clients cannot do, before either has started."""
+    options = settings.kafka_options
+    mechanism = options.get("sasl.mechanism", options.get("sasl.mechanisms", "PLAIN")).upper()
+    if mechanism not in MECHANISMS:
+        raise Stop(
+            f"kafka_options: sasl.mechanism {mechanism} is not supported", f"use one of {', '.join(MECHANISMS)}", USAGE
+        )
+    for name in options:
+        if name.startswith(ONE_SIDED):
+            raise Stop(
+                f"kafka_options: {name} is not supported",
+                "give PEM files: ssl.ca.location, ssl.certificate.location …",
+                USAGE,
+            )
+    for option in OPTIONS:
+        if option.kind is int and not options.get(option.confluent, "0").isdigit():
+            raise Stop(f"kafka_options: {option.confluent} must be a whole number", exit_code=USAGE)
+
+
+def _tls_context(options: dict[str, str]) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=options.get("ssl.ca.location"), cadata=options.get("ssl.ca.pem"))
+        if certificate := options.get("ssl.certificate.location"):
+            context.load_cert_chain(certificate, options.get("ssl.key.location"), options.get("ssl.key.password"))
+    except (OSError, ssl.SSLError) as error:
+        raise Stop(f"kafka_options: the TLS files cannot be used: {error}", "look at the ssl.* paths", USAGE) from error
+    if options.get("ssl.endpoint.identification.algorithm", "https").lower() == "none":
+        context.check_hostname = False
+    if options.get("enable.ssl.certificate.verification", "true").lower() == "false":
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+# Both are called for every record that is read or placed: the words of a key are unpacked at once, by a format made
+# once per length.
+@lru_cache(maxsize=1024)
+def _words(count: int) -> struct.Struct:
+    return struct.Struct(f"<{count}I")
+
+
+def murmur2(data: bytes) -> int:
+    """The hash of Kafka's default partitioner (Java's `Utils.murmur2`), unsigned."""
+    length = len(data)
+    h = 0x9747B28C ^ length
+    m = 0x5BD1E995
+    whole = length >> 2
+    for k in _words(whole).unpack_from(data):
+        k = k * m & 0xFFFFFFFF
+        h = (h * m & 0xFFFFFFFF) ^ ((k ^ k >> 24) * m & 0xFFFFFFFF)
+    if rest := data[whole << 2 :]:
+        h = (h ^ int.from_bytes(rest, "little")) * m & 0xFFFFFFFF
+    h = (h ^ h >> 13) * m & 0xFFFFFFFF
+    return h ^ h >> 15
+
+
+def partition_of(key: bytes, count: int) -> int:
+    """The partition of `key` among `count`, as Kafka's default partitioner (`murmur2_random`) places it."""
+    return (murmur2(key) & 0x7FFFFFFF) % count

@@ -1,0 +1,180 @@
+"""The topics that a configuration needs: what is missing, what is wrong, and making them.
+
+`plan` is pure: from what should be and what is, what to do. The rest is a thin shell over the admin client.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+
+from schemas.config import Source
+from streams.errors import Stop
+from streams.kafka import topic_table
+
+ADMIN_SECONDS = 30.0
+
+
+class Found(NamedTuple):
+    """A topic that exists: its number of partitions, and its configuration as far as it was read."""
+
+    partitions: int
+    config: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A topic that should be there. An input topic (`ours` false) is the user's: only its partitions are looked at."""
+
+    name: str
+    partitions: int
+    ours: bool
+    config: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A topic that cannot stay as it is, and the way out."""
+
+    topic: str
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What there is to do: `wanted` is every topic needed, `create` those of them that are missing."""
+
+    wanted: tuple[Wanted, ...]
+    create: tuple[Wanted, ...]
+    problems: tuple[Problem, ...]
+
+
+#: What must hold of our topics for the sender to be right. Retention is the user's to change.
+ESSENTIAL = ("cleanup.policy", "message.timestamp.type")
+
+
+def plan(sources: Iterable[Source], prefix: str, found: Mapping[str, Found], partitions: int) -> Plan:
+    """Compare what `sources` need with what is `found`. `partitions` is for input topics when none exists yet.
+
+    Input topics are what everything follows, since a record's state, jobs and receipts lie in partitions of the same
+    number. A source that is rekeyed may have any count.
+    """
+    sources = tuple(sources)
+    counts = {
+        source.topic: found[source.topic].partitions for source in sources if source.topic in found and not source.rekey
+    }
+    inputs = max(counts.values(), default=partitions)
+    problems = _unequal(counts, inputs)
+    wanted = [Wanted(source.topic, inputs, False, {}) for source in sources]
+    wanted += [Wanted(row.name, row.partitions(inputs), True, row.config()) for row in topic_table(prefix)]
+    for topic in wanted:
+        if topic.ours and topic.name in found:
+            problems += _differences(topic, found[topic.name])
+    return Plan(tuple(wanted), tuple(topic for topic in wanted if topic.name not in found), tuple(problems))
+
+
+def _unequal(counts: Mapping[str, int], inputs: int) -> list[Problem]:
+    """Input topics with fewer partitions than another: a device's records would lie in different numbers."""
+    most = [topic for topic, count in counts.items() if count == inputs]
+    return [
+        Problem(
+            topic,
+            f"has {count} partitions, {most[0]} has {inputs}",
+            f"give both the same number, or declare the source {topic} with `rekey: true`",
+        )
+        for topic, count in counts.items()
+        if count != inputs
+    ]
+
+
+def _differences(wanted: Wanted, found: Found) -> Iterable[Problem]:
+    """What keeps one of our topics from being used as it is."""
+    name = wanted.name
+    if found.partitions < wanted.partitions:
+        yield Problem(
+            name,
+            f"has {found.partitions} partitions, expected {wanted.partitions} as the input topics have it",
+            f"add partitions: kafka-topics.sh --alter --topic {name} --partitions {wanted.partitions}",
+        )
+    elif found.partitions > wanted.partitions:
+        raised = "" if wanted.partitions == 1 else "give the input topics as many, "
+        yield Problem(
+            name,
+            f"has {found.partitions} partitions, expected {wanted.partitions}; Kafka cannot take any away",
+            f"{raised}delete it if it is empty, or choose another RINGBACK_TOPIC_PREFIX",
+        )
+    for key in ESSENTIAL:
+        is_now, should = found.config.get(key), wanted.config.get(key)
+        if should is not None and is_now is not None and is_now != should:
+            yield Problem(
+                name,
+                f"{key} is {is_now}, expected {should}",
+                f"kafka-configs.sh --alter --entity-type topics --entity-name {name} --add-config {key}={should}",
+            )
+
+
+def look(admin: AdminClient, names: Iterable[str]) -> dict[str, Found]:
+    """Those of `names` that exist. Blocks; raises `Stop` when the broker refuses."""
+    try:
+        there = admin.list_topics(timeout=ADMIN_SECONDS).topics
+        existing = [name for name in dict.fromkeys(names) if name in there]
+        resources = [ConfigResource(ResourceType.TOPIC, name) for name in existing]
+        configs = _configs(admin.describe_configs(resources)) if resources else {}
+    except KafkaException as error:
+        raise Stop(f"Kafka does not tell its topics: {error.args[0].str()}") from error
+    return {name: Found(len(there[name].partitions), configs.get(name, {})) for name in existing}
+
+
+def _configs(futures: Mapping[ConfigResource, Future[dict[str, object]]]) -> dict[str, dict[str, str]]:
+    """Each topic's configuration. Whoever may not read it can still create topics, so a refusal leaves it out."""
+    configs = {}
+    for resource, future in futures.items():
+        try:
+            entries = future.result(ADMIN_SECONDS)
+        except KafkaException:
+            continue
+        configs[resource.name] = {key: str(getattr(entry, "value", "")) for key, entry in entries.items()}
+    return configs
+
+
+def create(admin: AdminClient, wanted: Iterable[Wanted], replication: int) -> None:
+    """Make topics; returns when all of them have leaders. One that somebody else has just made is as good. Raises
+    `Stop`.
+    """
+    new = [NewTopic(topic.name, topic.partitions, replication, config=dict(topic.config)) for topic in wanted]
+    if not new:
+        return
+    failures = []
+    for name, future in admin.create_topics(new, operation_timeout=ADMIN_SECONDS).items():
+        try:
+            future.result(ADMIN_SECONDS * 2)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                failures.append(f"{name}: {error.args[0].str()}")
+    if failures:
+        remedy = "look at the broker's rights and limits" + (
+            f", and RINGBACK_REPLICATION (now {replication}): no more than there are brokers" if replication > 1 else ""
+        )
+        raise Stop("topics could not be created:\n" + "\n".join(failures), remedy)
+    _wait_for_leaders(admin, {topic.topic: topic.num_partitions for topic in new})
+
+
+def _wait_for_leaders(admin: AdminClient, counts: Mapping[str, int]) -> None:
+    deadline = time.monotonic() + ADMIN_SECONDS
+    while time.monotonic() < deadline:
+        there = admin.list_topics(timeout=ADMIN_SECONDS).topics
+        if all(name in there and _led(there[name].partitions, count) for name, count in counts.items()):
+            return
+        time.sleep(0.05)
+    raise Stop("the topics were created, but have no leaders yet", "look at the brokers, and run it again")
+
+
+def _led(partitions: Mapping[int, object], count: int) -> bool:
+    return len(partitions) >= count and all(getattr(one, "leader", -1) >= 0 for one in partitions.values())
