@@ -1,0 +1,190 @@
+"""The control topic: pauses and holds of partners and postbacks, written by operators and senders, followed by every
+sender.
+
+A key is `partner/<id>` or `postback/<id>`; the last record of a key wins and a tombstone clears it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple, cast, get_args
+
+import msgspec
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from schemas.control import Control
+from streams import kafka, logs
+from streams.config.compacted import TopicFollower, Unreachable, read_to_end
+from streams.errors import Stop
+from streams.settings import Settings
+
+log = logs.get(__name__)
+
+TargetKind = Literal["partner", "postback"]
+
+WRITE_SECONDS = 30.0
+
+
+class Target(NamedTuple):
+    """What is paused or held."""
+
+    kind: TargetKind
+    id: str
+
+    def key(self) -> bytes:
+        """Its key in the topic."""
+        return f"{self.kind}/{self.id}".encode()
+
+
+class Unreadable(ValueError):
+    """A record of the control topic that cannot be used; what its target had stays."""
+
+
+def encode(target: Target, control: Control | None) -> tuple[bytes, bytes | None]:
+    """A record's key and value; None clears."""
+    return target.key(), None if control is None else msgspec.json.encode(control)
+
+
+def decode(key: bytes | None, value: bytes | None) -> tuple[Target, Control | None]:
+    """What a record says. Raises `Unreadable`."""
+    try:
+        kind, slash, name = (key or b"").decode().partition("/")
+        if kind not in get_args(TargetKind) or not slash or not name:
+            raise Unreadable(f"the key {key!r} is neither partner/<id> nor postback/<id>")
+        target = Target(cast(TargetKind, kind), name)
+        return target, None if value is None else msgspec.json.decode(value, type=Control)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Unreadable(f"{key!r}: {error}") from error
+
+
+class ControlFollower:
+    """Keeps every pause and hold that is in force.
+
+    `on_change` is called from the follower's thread for each target whose control changes (None: let go), those found
+    at the start included: of the past only what still holds is told. `on_error` is called for a record that cannot be
+    read, which changes nothing. Neither may raise; what they raise is logged.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        on_change: Callable[[Target, Control | None], None],
+        on_error: Callable[[Unreadable], None],
+    ) -> None:
+        self._on_change = on_change
+        self._on_error = on_error
+        self._told: dict[Target, Control] = {}
+        self._caught_up = threading.Event()
+        self._follower = TopicFollower(settings, kafka.Topics(settings.topic_prefix).control, self)
+        self.restart()
+
+    @property
+    def current(self) -> Mapping[Target, Control]:
+        """What is in force. May be asked from any thread."""
+        return dict(self._told)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the topic is being followed."""
+        return self._follower.alive
+
+    def start(self) -> None:
+        """Begin to follow. Returns at once; an absent broker or topic is waited for."""
+        self._follower.start()
+
+    def wait_caught_up(self, timeout: float | None = None) -> bool:
+        """Block until everything that was in the topic has been told; false when `timeout` seconds passed first."""
+        return self._caught_up.wait(timeout)
+
+    def stop(self) -> None:
+        """End the thread; no callback is made after it returns."""
+        self._follower.stop()
+
+    # What the follower of the topic calls, from its thread.
+
+    def restart(self) -> None:
+        self._past: dict[Target, Control] | None = {}
+
+    def record(self, key: bytes | None, value: bytes | None) -> None:
+        try:
+            target, control = decode(key, value)
+        except Unreadable as error:
+            unreadable = error
+            log.error("a control record cannot be read", error=str(error))
+            self._call(lambda: self._on_error(unreadable))
+            return
+        if self._past is None:
+            self._tell(target, control)
+        elif control is None:
+            self._past.pop(target, None)
+        else:
+            self._past[target] = control
+
+    def caught_up(self) -> None:
+        if self._past is None:
+            return
+        past, self._past = self._past, None
+        for gone in self._told.keys() - past.keys():
+            self._tell(gone, None)
+        for target, control in past.items():
+            self._tell(target, control)
+        self._caught_up.set()
+
+    def _tell(self, target: Target, control: Control | None) -> None:
+        if self._told.get(target) == control:
+            return
+        # A new mapping each time, so that another thread never sees one change under its hands.
+        told = {other: held for other, held in self._told.items() if other != target}
+        self._told = told if control is None else {**told, target: control}
+        self._call(lambda: self._on_change(target, control))
+
+    def _call(self, callback: Callable[[], None]) -> None:
+        try:
+            callback()
+        except Exception:
+            log.exception("telling of a control record failed")
+
+
+def read_controls(settings: Settings, timeout: float = WRITE_SECONDS) -> dict[Target, Control]:
+    """Every pause and hold in the topic.
+
+    Blocks; raises `streams.errors.Stop`. Records that cannot be read are left out.
+    """
+    found: dict[Target, Control | None] = {}
+    for key, value in read_to_end(settings, kafka.Topics(settings.topic_prefix).control, timeout):
+        try:
+            target, control = decode(key, value)
+        except Unreadable as error:
+            log.error("a control record cannot be read", error=str(error))
+        else:
+            found[target] = control
+    return {target: control for target, control in found.items() if control is not None}
+
+
+def write_control(
+    settings: Settings, kind: TargetKind, name: str, control: Control | None, timeout: float = WRITE_SECONDS
+) -> None:
+    """Pause, hold or (None) let go. Blocks until Kafka has it; raises `streams.errors.Stop` when it does not take it
+    in time.
+
+    Makes a producer of its own, so it is for operators' commands; a sender writes `encode`'s record with the producer
+    it has.
+    """
+    failures: list[KafkaError] = []
+
+    def delivered(error: KafkaError | None, _message: object) -> None:
+        if error is not None:
+            failures.append(error)
+
+    topic = kafka.Topics(settings.topic_prefix).control
+    key, value = encode(Target(kind, name), control)
+    producer = Producer(
+        kafka.producer_settings(settings, message_timeout_ms=int(timeout * 1000), error_cb=lambda _error: None)
+    )
+    try:
+        producer.produce(topic, value=value, key=key, partition=0, on_delivery=delivered)
+    except (KafkaException, BufferError) as error:
+        raise Stop(f"the control record could not be written: {error}") from error
+    if producer.flush(timeout + 1) or failures:
+        raise Unreachable(settings, failures[0].str() if failures else "no answer")

@@ -1,0 +1,174 @@
+"""What can be seen only across a whole configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from streams.config.load import load_directory
+from streams.config.problems import ConfigurationErrors
+from tests.unit.config.writing import APP, PARTNER, load, postback, told
+
+
+def test_ids_are_unique_over_all_files(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(APP)
+    (tmp_path / "b.yaml").write_text(APP)
+    with pytest.raises(ConfigurationErrors) as raised:
+        load_directory(tmp_path)
+    (problem,) = raised.value.problems
+    assert (
+        str(problem) == f"{tmp_path}/b.yaml:2:8 apps[0].id game again; it is defined at {tmp_path}/a.yaml:2:8 already"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("sources:\n- {topic: a, record: event}\n- {topic: a, record: install}\n", "sources[1].topic"),
+        ("partners:\n- {id: a}\n- {id: a}\n", "partners[1].id"),
+        ("apps:\n- {id: a, platform: ios, device_key: [os_id, os_id]}\n", "apps[0].device_key[1]"),
+        (
+            "apps:\n- {id: a, platform: ios, api_keys: [{id: k, key: '${env:A}'}, {id: k, key: '${env:B}'}]}\n",
+            "apps[0].api_keys[1].id",
+        ),
+    ],
+)
+def test_names_that_repeat_are_told(tmp_path: Path, text: str, path: str) -> None:
+    (line,) = told(tmp_path, text)
+    assert f" {path} " in line
+    assert " again; it is defined at " in line
+
+
+def test_a_postback_that_repeats_an_id_is_told(tmp_path: Path) -> None:
+    again = postback().split("postbacks:\n")[1]
+    (line,) = told(tmp_path, postback() + again)
+    assert "postbacks[1].id p again" in line
+
+
+def test_a_name_leads_to_one_partner(tmp_path: Path) -> None:
+    text = "partners:\n- {id: a, aliases: [x, b]}\n- {id: b, aliases: [x, y, y, b]}\n"
+    assert told(tmp_path, text) == [
+        "2:24 partners[0].aliases[1] b is a name of b already",
+        "3:21 partners[1].aliases[0] x is a name of a already",
+        "3:27 partners[1].aliases[2] y is named already",
+        "3:30 partners[1].aliases[3] b is named already",
+    ]
+
+
+def test_a_postbacks_app_and_partner_exist(tmp_path: Path) -> None:
+    assert told(tmp_path, postback(app="gane", partner="zzz")) == [
+        "7:8 postbacks[0].app there is no app gane; did you mean game?",
+        "8:12 postbacks[0].partner there is no partner zzz",
+    ]
+
+
+def test_a_web_app_may_use_web_events_only(tmp_path: Path) -> None:
+    text = postback(event="payment", match_event="registration").replace("android", "web")
+    (line,) = told(tmp_path, text)
+    assert "postbacks[0].event payment is not for apps of the platform web; it may use re_engagement, " in line
+    text = postback(event="registration", match_event="event:x").replace("android", "web")
+    (line,) = told(tmp_path, text)
+    assert "postbacks[0].match_event event:x is not for apps of the platform web" in line
+    load(tmp_path, postback(event="first_custom_payment_ca").replace("android", "web"))
+
+
+@pytest.mark.parametrize("event", ["first_payment", "first_custom_payment"])
+def test_scope_user_is_for_first_payments(tmp_path: Path, event: str) -> None:
+    assert load(tmp_path, postback(event=event, scope="user")).postbacks[0].scope == "user"
+    assert load(tmp_path, postback(match_event=event, scope="user")).postbacks[0].scope == "user"
+
+
+@pytest.mark.parametrize("event", ["payment", "first_payment_ca", "first_registration", "install"])
+def test_scope_user_is_for_nothing_else(tmp_path: Path, event: str) -> None:
+    (line,) = told(tmp_path, postback(event=event, scope="user"))
+    assert f"postbacks[0].scope user is not possible for {event}; it is for first_payment and first_custom" in line
+
+
+def test_required_fields_are_asked_for_when_there_is_a_postback(tmp_path: Path) -> None:
+    text = postback().replace("{id: acme}", "{id: acme, required_fields: [app_key], fields: {app_kee: x}}")
+    (line,) = told(tmp_path, text)
+    assert "partners[0].required_fields[0] postbacks of acme need the field app_key" in line
+    assert line.endswith("did you mean app_kee?")
+    load(tmp_path, APP + "partners:\n- {id: acme, required_fields: [app_key]}\n")
+    load(tmp_path, text.replace("app_kee", "app_key"))
+
+
+def test_a_postback_has_a_url_or_a_template_for_its_event(tmp_path: Path) -> None:
+    own = {"url": "null", "match_event": "payment"}
+    (line,) = told(tmp_path, postback(**own))
+    assert "postbacks[0].url is missing, and acme has no template for install" in line
+    template = "{id: acme, templates: {install: {url: 'https://t.example/'}}}"
+    found = load(tmp_path, postback(**own).replace("{id: acme}", template))
+    assert found.postbacks[0].endpoint.url == "https://t.example/"
+
+
+def test_a_template_is_taken_whole(tmp_path: Path) -> None:
+    template = "{id: acme, templates: {install: {url: 'https://t.example/'}}}"
+    own = postback(url="null", method="POST", headers="{}", body="null").replace("{id: acme}", template)
+    (line,) = told(tmp_path, own)
+    assert "postbacks[0].method stands without a url" in line
+
+
+def test_a_mistake_in_a_template_is_told_at_its_very_character(tmp_path: Path) -> None:
+    text = postback(url="https://acme.example/?a={click_id}&b={clik_id}", headers='{X-Key: "a {os_id|lowr}"}')
+    text = text.replace("headers:", 'body:\n    deep: ["{nope}"]\n  method: POST\n  headers:')
+    lines = told(tmp_path, text)
+    content = text.splitlines()
+    for line, wrong in zip(lines, ["clik_id", "nope", "lowr"], strict=True):
+        row, column = (int(number) for number in line.split(" ")[0].split(":"))
+        assert wrong in content[row - 1][column - 1 :][:10], line
+    assert "postbacks[0].body.deep[0] " in lines[1]
+    assert "did you mean 'click_id'?" in lines[0]
+
+
+def test_a_mistake_in_a_folded_text_is_told_at_its_beginning(tmp_path: Path) -> None:
+    (line,) = told(tmp_path, postback(method="POST", body="|\n    first\n    {nope}"))
+    assert line.startswith("12:9 postbacks[0].body ")
+
+
+def test_a_partners_template_is_checked_though_no_postback_takes_it(tmp_path: Path) -> None:
+    text = "partners:\n- {id: acme, templates: {payment: {url: 'https://t.example/?{nope}'}}}\n"
+    (line,) = told(tmp_path, text)
+    assert line.startswith("2:62 partners[0].templates.payment.url unknown macro 'nope'")
+
+
+def test_a_template_that_is_wrong_hides_no_mistake_in_another(tmp_path: Path) -> None:
+    templates = "{purchase: {url: x}, install: {url: 5}, payment: {url: 'https://t.example/?{nope}'}}"
+    text = postback(url="null").replace("{id: acme}", f"{{id: acme, templates: {templates}}}")
+    assert [line.split(" ")[1] for line in told(tmp_path, text)] == [
+        "partners[0].templates.purchase",
+        "partners[0].templates.install.url",
+        "partners[0].templates.payment.url",
+    ]
+
+
+def test_a_partners_fields_are_known_to_templates(tmp_path: Path) -> None:
+    text = postback(url="https://a.example/?k={partner.key}")
+    (line,) = told(tmp_path, text)
+    assert "partner.key" in line
+    load(tmp_path, text.replace("{id: acme}", "{id: acme, fields: {key: x}}"))
+
+
+def test_an_unknown_partner_makes_no_mistake_of_its_fields(tmp_path: Path) -> None:
+    (line,) = told(tmp_path, postback(url="https://a.example/?k={partner.key}", partner="acne"))
+    assert "there is no partner acne; did you mean acme?" in line
+
+
+def test_a_mapping_names_fields_of_the_contract(tmp_path: Path) -> None:
+    text = "sources:\n- {topic: a, record: install, mapping: {install_timestmp: at, os_id: id}}\n"
+    (line,) = told(tmp_path, text)
+    assert "sources[0].mapping.install_timestmp install_timestmp is no field of an install" in line
+    assert line.endswith("did you mean install_timestamp?")
+
+
+def test_a_source_may_not_be_a_reserved_topic(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(PARTNER + "sources:\n- {topic: ringback.users, record: event}\n")
+    with pytest.raises(ConfigurationErrors, match=r"ringback\.users is a topic of Ringback's own"):
+        load_directory(tmp_path, {"ringback.users"})
+
+
+def test_an_item_too_large_for_a_record_is_told(tmp_path: Path) -> None:
+    fields = ", ".join(f"k{n}: {'x' * 4000}" for n in range(300))
+    (line,) = told(tmp_path, f"partners:\n- {{id: acme, fields: {{{fields}}}}}\n")
+    assert "partners[0] is too large" in line
