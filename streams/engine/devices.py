@@ -1,0 +1,113 @@
+"""The states of the devices that one batch touches: read once, folded in memory, encoded once, and put back after a
+failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from schemas.config import App
+from streams.attribution import fold, state
+from streams.attribution.entry import Entry
+from streams.attribution.fold import Lookbacks, Step
+from streams.attribution.state import Device
+from streams.engine.holds import device_row
+
+#: Reads rows of the state store: for each key its value, None when there is none.
+Read = Callable[[list[bytes]], list[bytes | None]]
+
+#: What a folded record can add to a state at most, beside its own bytes: ids, uniqueness, an attribution's numbers.
+_GROWTH = 400
+
+#: Results that leave a state as it was.
+_UNCHANGED = frozenset(("duplicate", "too_late"))
+
+
+class TooLarge(Exception):
+    """The device's state would be larger than a record may be; the record was not folded."""
+
+
+class _Working:
+    """One device within the batch. `done` is what was folded since `original`, so that a failed fold can be undone by
+    replay.
+    """
+
+    __slots__ = ("changed", "device", "done", "original", "weight")
+
+    def __init__(self, original: bytes | None) -> None:
+        self.original = original
+        self.device: Device | None = None if original is None else state.decode(original)
+        self.done: list[tuple[Entry | None, App]] = []
+        self.changed = False
+        #: An upper bound of the encoded size, in bytes.
+        self.weight = len(original or b"")
+
+
+class Devices:
+    """The working set of one batch."""
+
+    def __init__(self, read: Read, lookbacks: Lookbacks, record_bytes: int, held_records: int) -> None:
+        self._read, self._lookbacks = read, lookbacks
+        self._record_bytes, self._held_records = record_bytes, held_records
+        self._working: dict[str, _Working] = {}
+
+    def load(self, device_keys: Iterable[str]) -> None:
+        """Read the states of these devices at once; those already in the set are left alone."""
+        keys = [key for key in dict.fromkeys(device_keys) if key not in self._working]
+        for key, row in zip(keys, self._read([device_row(key) for key in keys]), strict=True):
+            self._working[key] = _Working(row)
+
+    def fold(self, entry: Entry, app: App, size: int) -> Step:
+        """Fold a record of `size` bytes. After an exception (`TooLarge`, or any error of a rule) the state is as
+        before.
+        """
+        working = self._working[entry.device_key]
+        working.weight += size + _GROWTH
+        try:
+            step = fold.fold(working.device, entry, app, self._lookbacks, self._held_records)
+            if working.weight > self._record_bytes:
+                working.weight = len(state.encode(step.device))
+                if working.weight > self._record_bytes:
+                    raise TooLarge(f"the state of {entry.device_key!r} would have {working.weight} bytes")
+        except Exception:
+            self._restore(working)
+            raise
+        working.device = step.device
+        working.done.append((entry, app))
+        if any(fact.result not in _UNCHANGED for fact in step.facts):
+            working.changed = True
+        return step
+
+    def release(self, device_key: str, app: App) -> Step:
+        """Release what a device holds. After an exception the state is as before."""
+        self.load([device_key])
+        working = self._working[device_key]
+        if working.device is None:
+            raise LookupError(f"the index of holds names {device_key!r}, which has no state")
+        try:
+            step = fold.release(working.device, app, self._lookbacks)
+        except Exception:
+            self._restore(working)
+            raise
+        working.device = step.device
+        working.done.append((None, app))
+        working.changed = True
+        return step
+
+    def rows(self) -> dict[bytes, bytes | None]:
+        """The rows of the devices that changed."""
+        return {
+            device_row(key): state.encode(working.device)
+            for key, working in self._working.items()
+            if working.changed and working.device is not None
+        }
+
+    def _restore(self, working: _Working) -> None:
+        device = None if working.original is None else state.decode(working.original)
+        for entry, app in working.done:
+            if entry is not None:
+                device = fold.fold(device, entry, app, self._lookbacks, self._held_records).device
+            elif device is not None:
+                device = fold.release(device, app, self._lookbacks).device
+        working.device = device
+        working.weight = len(state.encode(device)) if device is not None else 0

@@ -1,0 +1,109 @@
+"""What one batch of records means: decoded, attributed, decided. Pure: the engine reads, commits and keeps time around
+it.
+
+A batch belongs to one partition and is given in merged order (append time, installs first, then stream order). What
+comes out is everything that the engine must write in one transaction. Nothing is remembered between batches but the
+configuration and the caller's `Holds`; a batch whose output could not be committed must end the process, for its
+`Holds` have moved on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from schemas.config import Configuration
+from streams.attribution import identity
+from streams.attribution.entry import Entry, Rejection
+from streams.engine.batch import Batch, Limits, Names, Outgoing, Output, Refused, Setting
+from streams.engine.devices import Read
+from streams.engine.holds import Holds
+from streams.engine.raw import Raw
+from streams.postbacks.decide import Level
+from streams.postbacks.index import Index
+from streams.sources.decode import Decoder, Rejected
+
+__all__ = ["Holds", "Limits", "Names", "Outgoing", "Output", "Pipeline", "Raw", "Read", "WrongPartition"]
+
+#: The partition a record of this key belongs to, of so many.
+PartitionOf = Callable[[bytes, int], int]
+
+
+class WrongPartition(Exception):
+    """A record lies in a partition that is not its device's: applying it would split the device's state."""
+
+    def __init__(self, raw: Raw, device_key: str, expected: int, partitions: int) -> None:
+        self.raw, self.device_key, self.expected = raw, device_key, expected
+        super().__init__(
+            f"{raw.topic} partition {raw.partition} offset {raw.offset}: the record of device {device_key!r} belongs "
+            f"to partition {expected} of {partitions} (Kafka key {raw.key!r}); produce with the device key as the "
+            "Kafka key and Kafka's default partitioner (murmur2_random in librdkafka), or declare the source "
+            "`rekey: true`"
+        )
+
+
+class Pipeline:
+    """One per process. `configure` before the first batch, and between batches whenever the configuration changes."""
+
+    def __init__(self, names: Names, level: Level, limits: Limits, partition_of: PartitionOf) -> None:
+        self._names, self._level, self._limits, self._partition_of = names, level, limits, partition_of
+        self._setting: Setting | None = None
+        self._decoders: dict[str, Decoder] = {}
+
+    def configure(self, configuration: Configuration) -> None:
+        """Decide by this configuration from the next batch on. Raises `TemplateErrors` and keeps the old one."""
+        self._setting = Setting(Index(configuration), self._names, self._level, self._limits)
+        self._decoders = {source.topic: Decoder(source, self._limits.record_bytes) for source in configuration.sources}
+
+    def process(
+        self,
+        partition: int,
+        records: Sequence[Raw],
+        progress: int | None,
+        now: int,
+        read: Read,
+        holds: Holds,
+        partitions: int,
+    ) -> Output:
+        """Decide a batch.
+
+        `progress`: every install appended up to this time is in this batch or an earlier one, or the install sources
+        stood at their end at this moment; None: unknown. `now`: milliseconds, written into jobs, decides nothing.
+        `partitions`: how many the inputs have. Raises `WrongPartition` before anything of the batch is decided.
+        """
+        if self._setting is None:
+            raise RuntimeError("process before configure")
+        apps = self._setting.index.apps
+        batch = Batch(self._setting, partition, now, read, holds)
+        placed: list[Entry | Refused] = []
+        for raw in records:
+            found = self._decoders[raw.topic].decode(raw.value)
+            if isinstance(found, Rejected):
+                placed.append(Refused(found.reason, found.detail))
+            elif (app := apps.get(found.app_id)) is None:
+                placed.append(Refused("unknown_app", found.app_id))
+            else:
+                origin = f"{raw.topic}-{raw.partition}-{raw.offset}"
+                entry = identity.place(found, raw.source.record, raw.appended, origin, app)
+                if isinstance(entry, Rejection):
+                    placed.append(Refused(entry.reason, entry.detail))
+                else:
+                    self._check_partition(raw, entry.device_key, partitions)
+                    placed.append(entry)
+        batch.devices.load([entry.device_key for entry in placed if isinstance(entry, Entry)])
+        for raw, place in zip(records, placed, strict=True):
+            if not batch.release_before(raw.appended):
+                break
+            batch.take(raw, place)
+        if batch.output.taken == len(records) and progress is not None:
+            batch.release_before(progress)
+        return batch.finish()
+
+    def _check_partition(self, raw: Raw, device_key: str, partitions: int) -> None:
+        key = device_key.encode("utf-8", "surrogatepass")
+        # A key that is the device key was placed by its hash, unless the producer has another partitioner: that shows
+        # in any sample, so only one in 64 pays for the hash.
+        if key == raw.key and raw.offset & 63:
+            return
+        expected = self._partition_of(key, partitions)
+        if expected != raw.partition:
+            raise WrongPartition(raw, device_key, expected, partitions)
