@@ -1,0 +1,20 @@
+"""What every test may ask for. One that asks for `broker`, or for something that builds on it, runs on the real one."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from streams.settings import PREFIX
+from tests.support.fixtures import bootstrap, broker, make_settings, partner, prefix, settings, start
+
+__all__ = ["bootstrap", "broker", "make_settings", "partner", "prefix", "settings", "start"]
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own RINGBACK_ variables must not change what a test sees."""
+    for name in os.environ:
+        if name.startswith(PREFIX):
+            monkeypatch.delenv(name)

@@ -1,0 +1,109 @@
+"""What the tests of the engine share: its inputs, a running toy worker, and the ledger that must balance."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from streams import kafka
+from streams.local.guarded import GuardedProcess
+from streams.settings import Settings
+from tests.support.engine_toy import SOURCES
+from tests.support.processes import Start
+from tests.support.topics import Sent, create_topics, produce, read_topic
+from tests.support.waiting import eventually
+
+PARTITIONS = 4
+
+
+class EngineBench:
+    """The inputs of one test, its workers, and what they wrote."""
+
+    def __init__(self, settings: Settings, start: Start, partitions: int = PARTITIONS) -> None:
+        self.settings, self._start = settings, start
+        self.bootstrap = settings.bootstrap_servers
+        topics = kafka.Topics(settings.topic_prefix)
+        self.installs, self.events = f"{settings.topic_prefix}installs", f"{settings.topic_prefix}events"
+        self.delivery = topics.delivery
+        # Stamped by the broker: a record that its producer stamps is seen later than its time, and then the merge cannot
+        # be held to the order of times.
+        inputs = (self.installs, self.events)
+        create_topics(self.bootstrap, dict.fromkeys(inputs, partitions), {"message.timestamp.type": "LogAppendTime"})
+        ours = (self.delivery, topics.dead_letters, topics.decisions)
+        create_topics(self.bootstrap, dict.fromkeys(ours, partitions))
+        self.sent: dict[str, int] = defaultdict(int)
+
+    def worker(self, settings: Settings | None = None, sources: str = "", **more: str) -> GuardedProcess:
+        """Start a worker; it runs the toy pipeline."""
+        sources = sources or f"{self.installs}:install,{self.events}:event"
+        return self._start(
+            module="tests.support.engine_toy", with_settings=settings or self.settings, **{SOURCES: sources}, **more
+        )
+
+    def send(self, topic: str, count: int, value: bytes = b"x", keys: int = 50, **options: Any) -> None:
+        """Write so many records, over so many keys."""
+        produce(self.bootstrap, topic, [Sent(value, b"k%d" % (i % keys)) for i in range(count)], **options)
+        self.sent[topic] += count
+
+    def told(self) -> list[tuple[int, bytes, dict[str, Any]]]:
+        """What the workers have emitted: (partition, key, value), in order."""
+        return [
+            (one.partition, one.key or b"", json.loads(one.value or b"{}"))
+            for one in read_topic(self.bootstrap, self.delivery)
+        ]
+
+    def wait_for_all(self, within: float = 60.0) -> None:
+        """Until as many records were emitted as were sent."""
+        wanted = sum(self.sent.values())
+        eventually(lambda: len(self.told()) >= wanted, within=within, every=0.3, what=f"{wanted} records emitted")
+
+    def check(self) -> None:
+        """Every record sent was applied exactly once, in the order of its partition's append times, to the newest state."""
+        told = self.told()
+        origins = [(value["from"], partition, value["at"]) for partition, _, value in told]
+        assert len(set(origins)) == len(origins), "a record was applied twice"
+        by_topic: dict[str, int] = defaultdict(int)
+        for topic, _, _ in origins:
+            by_topic[topic] += 1
+        assert by_topic == self.sent
+        numbers: dict[bytes, list[int]] = defaultdict(list)
+        times: dict[int, list[int]] = defaultdict(list)
+        for partition, key, value in told:
+            numbers[key].append(value["number"])
+            times[partition].append(value["appended"])
+        for key, found in numbers.items():
+            assert found == list(range(1, len(found) + 1)), f"the state of {key!r} was not that of the record before"
+        for partition, found in times.items():
+            assert found == sorted(found), f"partition {partition} was not merged by append time"
+
+
+def probe(process: GuardedProcess, path: str) -> tuple[int, str]:
+    """Status and body of one of a worker's probes; its address is in its log."""
+    line = next(line for line in process.output().splitlines() if "probes: http" in line)
+    base = line.split("probes: ")[1].split("/readyz")[0]
+    try:
+        with urllib.request.urlopen(base + path, timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def wait_ready(process: GuardedProcess, within: float = 40.0) -> None:
+    """Until `/readyz` says yes."""
+    eventually(
+        lambda: "probes: http" in process.output() and probe(process, "/readyz")[0] == 200, within=within, what="ready"
+    )
+
+
+def state_folder(settings: Settings) -> Path:
+    """Where the worker keeps its state."""
+    return Path(settings.state_dir)
+
+
+def pause(seconds: float) -> None:
+    """Let the traffic flow for a while."""
+    time.sleep(seconds)

@@ -1,0 +1,107 @@
+"""A worker process with a toy in place of the pipeline: counts records per key and emits one outgoing record for each.
+
+Everything else is the engine as it is. The configuration is fixed: RINGBACK_TEST_SOURCES lists `topic:kind` with commas.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from schemas.config import Configuration, Source
+from streams import kafka, logs, settings
+from streams.engine import application
+from streams.engine.batch import Outgoing, Output, Raw
+from streams.engine.holds import Holds, hold_row
+from streams.errors import Stop
+from streams.settings import Settings
+
+SOURCES = "RINGBACK_TEST_SOURCES"
+#: Records whose value begins with this are held for so many milliseconds of install progress.
+HOLD = b"hold:"
+
+
+class Toy:
+    """State of a key: how often it was seen. Outgoing: where the record lay, and its number among those of its key."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._delivery = kafka.Topics(settings.topic_prefix).delivery
+
+    def configure(self, configuration: Configuration) -> None:
+        pass
+
+    def process(
+        self,
+        partition: int,
+        records: Sequence[Raw],
+        progress: int | None,
+        now: int,
+        read: Callable[[list[bytes]], list[bytes | None]],
+        holds: Holds,
+        partitions: int,
+    ) -> Output:
+        output = Output(taken=len(records))
+        for raw in records:
+            if raw.value == b"wrong":
+                raise Stop("a record lies in the wrong partition", "key it right", 3)
+        keys = list(dict.fromkeys(b"d" + (raw.key or b"") for raw in records))
+        counts = {key: int(row or 0) for key, row in zip(keys, read(keys), strict=True)}
+        for raw in records:
+            key = b"d" + (raw.key or b"")
+            if (raw.value or b"").startswith(HOLD):
+                name = f"{raw.key!r}{raw.offset}"
+                due = raw.appended + int((raw.value or b"")[len(HOLD) :])
+                holds.put(name, due, 1)
+                output.puts[hold_row(due, name)] = b"1"
+                result = "held"
+            else:
+                counts[key] += 1
+                result = "dead_letter" if raw.value == b"bad" else "processed"
+                output.decided_from.append(raw.appended)
+                told = {"from": raw.topic, "at": raw.offset, "appended": raw.appended, "number": counts[key]}
+                output.outgoing.append(Outgoing(self._delivery, raw.key, json.dumps(told).encode()))
+            output.counts["records_total", raw.topic, result] += 1
+        while progress is not None and (name := holds.pop_due(progress)) is not None:
+            due = holds.due_of(name)
+            assert due is not None
+            holds.drop(name)
+            output.puts[hold_row(due, name)] = None
+            output.outgoing.append(
+                Outgoing(self._delivery, b"released", json.dumps({"due": due, "progress": progress}).encode())
+            )
+        output.puts.update({key: b"%d" % count for key, count in counts.items()})
+        return output
+
+
+class Fixed:
+    """Tells one configuration, at once."""
+
+    def __init__(self, settings: Settings, on_change: Callable[[Configuration], None], on_error: object) -> None:
+        self._on_change = on_change
+
+    def start(self) -> None:
+        threading.Thread(target=self._on_change, args=[configuration(os.environ[SOURCES])], daemon=True).start()
+
+    def stop(self) -> None:
+        pass
+
+
+def configuration(sources: str) -> Configuration:
+    """A generation that has nothing but these sources."""
+    pairs = [one.split(":") for one in sources.split(",")]
+    listed = tuple(Source(topic=topic, record=kind) for topic, kind in pairs)  # type: ignore[arg-type]
+    return Configuration(generation=1, sources=listed, apps=(), partners=(), postbacks=())
+
+
+def main() -> int:
+    given = settings.load()
+    logs.setup(given.log_level, given.log_format, "worker")
+    return application.run(application.build_app(given, Toy(given), Fixed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

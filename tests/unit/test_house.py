@@ -1,0 +1,176 @@
+"""The rules of the house: which room may import what, what the pure ones never touch, and how large a thing may get."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support import house
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("schemas", "streams")
+BOUNDS = house.Bounds(file=500, function=60, nesting=4)
+
+#: Libraries and modules that act, wait, or say something else each time.
+SHELL = frozenset(
+    {
+        "aiohttp",
+        "aiokafka",
+        "asyncio",
+        "confluent_kafka",
+        "faust",
+        "mode",
+        "os",
+        "random",
+        "requests",
+        "rocksdict",
+        "secrets",
+        "select",
+        "signal",
+        "socket",
+        "subprocess",
+        "threading",
+        "time",
+        "uuid",
+    }
+)
+
+#: Rooms and modules that decide and never act: plain data in, plain data out.
+PURE = frozenset(
+    {
+        "schemas",
+        "streams.templates",
+        "streams.attribution",
+        "streams.postbacks",
+        "streams.engine.pipeline",
+        "streams.engine.merge",
+        "streams.engine.holds",
+        "streams.engine.batch",
+        "streams.engine.devices",
+        "streams.engine.letters",
+        "streams.engine.raw",
+        "streams.sources.decode",
+        "streams.sources.mapping",
+        "streams.sources.quarantine",
+        "streams.config.build",
+        "streams.config.check",
+        "streams.config.diff",
+        "streams.config.topic",
+        "streams.config.writing",
+        "streams.delivery.breaker",
+        "streams.delivery.course",
+        "streams.delivery.jobs",
+        "streams.delivery.lanes",
+        "streams.delivery.offsets",
+        "streams.delivery.receipts",
+        "streams.delivery.retry",
+        "streams.delivery.settling",
+        "streams.delivery.tiers",
+        "streams.local.exchange",
+    }
+)
+
+#: What every process needs and any room of the shell may use.
+GROUND = frozenset(f"streams.{name}" for name in ("errors", "settings", "clock", "logs", "metrics", "probes", "kafka"))
+CORE = frozenset({"schemas", "streams.templates", "streams.attribution", "streams.postbacks"})
+
+#: Room or module → what of ours it may import. Imports run one way along the story of a record.
+ROOMS = {
+    "schemas": frozenset[str](),
+    "streams.templates": frozenset({"schemas"}),
+    "streams.attribution": frozenset({"schemas"}),
+    "streams.postbacks": CORE - {"streams.postbacks"},
+    **{name: GROUND | {"schemas"} for name in GROUND},
+    "streams.topics": GROUND | {"schemas"},
+    "streams.broker": GROUND,
+    "streams.sources": GROUND | {"schemas"},
+    "streams.config": GROUND | CORE,
+    "streams.engine": GROUND | CORE | {"streams.sources", "streams.topics", "streams.broker"},
+    "streams.delivery": GROUND | {"schemas", "streams.templates", "streams.topics", "streams.broker"},
+    # Where a process is put together: the one place of each room that also knows where the configuration comes from.
+    "streams.delivery.app": GROUND | {"schemas", "streams.delivery", "streams.config", "streams.topics"},
+    "streams.app": frozenset({"schemas", "streams"}),
+    "streams.local": GROUND | {"schemas"},
+    "streams.cli": frozenset({"schemas", "streams"}),
+    "streams": frozenset[str](),
+}
+
+
+@pytest.fixture(scope="module")
+def tree() -> dict[str, house.Module]:
+    found = house.modules(ROOT, PACKAGES)
+    assert len(found) > 10
+    return found
+
+
+def test_pure_rooms_import_no_shell(tree: dict[str, house.Module]) -> None:
+    assert house.impure(tree, PURE, SHELL) == []
+
+
+def test_imports_stay_within_what_a_room_may_import(tree: dict[str, house.Module]) -> None:
+    assert house.out_of_room(tree, ROOMS) == []
+
+
+def test_nobody_imports_the_faces(tree: dict[str, house.Module]) -> None:
+    faces = {"streams.cli", "streams.console"}
+    callers = [module for module in tree.values() if not house.within(module.name, faces)]
+    assert [module.file for module in callers if any(house.within(name, faces) for name in module.imports())] == []
+
+
+def test_there_is_no_import_circle(tree: dict[str, house.Module]) -> None:
+    assert house.circle(tree) == []
+
+
+def test_nothing_is_too_large(tree: dict[str, house.Module]) -> None:
+    assert house.out_of_shape(tree, BOUNDS) == []
+
+
+def test_the_tables_name_only_what_exists(tree: dict[str, house.Module]) -> None:
+    assert sorted(name for name in PURE | ROOMS.keys() if name not in tree) == []
+
+
+BAD = {
+    "schemas/__init__.py": "",
+    "schemas/record.py": "from streams.templates import parse\n",
+    "streams/__init__.py": "",
+    "streams/templates/__init__.py": "import time\n",
+    "streams/templates/parse.py": "def f():\n    from streams.postbacks import decide\n    return decide\n",
+    "streams/postbacks/__init__.py": "",
+    "streams/postbacks/decide.py": "from ..templates import parse\nfrom . import jobs\nimport os.path\n",
+    "streams/postbacks/jobs.py": "def long():\n    '''Says so.'''\n" + "    x = 1\n" * 61,
+    "streams/postbacks/deep.py": "def deep(x):\n"
+    + "".join("    " * level + "if x:\n" for level in range(1, 6))
+    + "    " * 6
+    + "x = 1\n",
+    "streams/stray.py": "x = 1\n" * 501,
+}
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> dict[str, house.Module]:
+    """A made-up tree that breaks every rule."""
+    for file, text in BAD.items():
+        path = tmp_path / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return house.modules(tmp_path, PACKAGES)
+
+
+def test_each_rule_can_be_broken(bad: dict[str, house.Module]) -> None:
+    assert house.impure(bad, PURE, SHELL) == [
+        "streams/postbacks/decide.py: a pure module imports os",
+        "streams/templates/__init__.py: a pure module imports time",
+    ]
+    assert house.out_of_room(bad, ROOMS) == [
+        "schemas/record.py: schemas may not import streams.templates",
+        "schemas/record.py: schemas may not import streams.templates.parse",
+        "streams/templates/parse.py: streams.templates may not import streams.postbacks",
+        "streams/templates/parse.py: streams.templates may not import streams.postbacks.decide",
+    ]
+    assert set(house.circle(bad)) == {"streams.templates.parse", "streams.postbacks.decide"}
+    assert house.out_of_shape(bad, BOUNDS) == [
+        "streams/postbacks/deep.py:1 deep: nested 5 deep",
+        "streams/postbacks/jobs.py:1 long: 61 lines",
+        "streams/stray.py: 501 lines",
+    ]
