@@ -1,0 +1,213 @@
+"""The main job on real parts: broker, `ringback` processes, a partner that records, and what it received in the end."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from confluent_kafka import Consumer, TopicPartition
+
+from streams.kafka import Topics
+from streams.local.guarded import GuardedProcess
+from streams.settings import Settings
+from tests.acceptance import shop
+from tests.support.processes import Start, starting
+from tests.support.waiting import eventually
+
+Order = Literal["installs first", "events first", "backlog"]
+
+
+class Log:
+    """What the partner has received so far: read on from where it was read before."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._position = path, 0
+        self.times: Counter[str] = Counter()
+        self.paths: Counter[str] = Counter()
+
+    def read(self) -> int:
+        """How many different jobs it has received."""
+        if self._path.exists():
+            with self._path.open() as file:
+                file.seek(self._position)
+                while (line := file.readline()).endswith("\n"):
+                    self._position = file.tell()
+                    job, _, target = line.rstrip().partition("\t")
+                    self.times[job] += 1
+                    if self.times[job] == 1:
+                        self.paths[target.partition("?")[0]] += 1
+        return len(self.times)
+
+    @property
+    def repeated(self) -> int:
+        """How many requests were not the first of their job."""
+        return self.times.total() - len(self.times)
+
+
+class Receipts:
+    """The terminal receipts so far, read committed."""
+
+    def __init__(self, settings: Settings) -> None:
+        topic = Topics(settings.topic_prefix).receipts
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": settings.bootstrap_servers,
+                "group.id": "reads-only",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+            }
+        )
+        found = self._consumer.list_topics(topic, timeout=10).topics[topic]
+        self._consumer.assign([TopicPartition(topic, number, 0) for number in found.partitions])
+        self.outcomes: Counter[str] = Counter()
+        self.jobs: Counter[str] = Counter()
+
+    def read(self) -> int:
+        """How many jobs have ended."""
+        while messages := self._consumer.consume(10_000, 0.2):
+            for message in messages:
+                receipt = json.loads(message.value() or b"{}")
+                if receipt.get("kind") == "terminal":
+                    self.outcomes[receipt["outcome"]] += 1
+                    self.jobs[receipt["job_id"]] += 1
+        return self.jobs.total()
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+class Outcome(NamedTuple):
+    """What a run ended with. `received` counts each job once; `repeated` are the requests beyond that."""
+
+    received: Counter[shop.Which]
+    repeated: int
+    terminal: Counter[str]
+    ended_more_than_once: int
+    seconds: float
+
+
+class Job:
+    """One run of the shop. Processes are restarted by `kill_worker` and `kill_sender`."""
+
+    def __init__(self, settings: Settings, start: Start, folder: Path, data: Path, grace: str) -> None:
+        self.settings, self._start, self._folder = settings, start, folder
+        self.installs = next(data.glob("*installs.jsonl.gz"))
+        self.events = next(data.glob("*events.jsonl.gz"))
+        self.expected = shop.expected(self.installs, self.events)
+        self.log = Log(folder / "received")
+        partner = start("--log", str(folder / "received"), module="streams.local.partner")
+        eventually(lambda: "http://" in partner.output(), what="the partner listens")
+        url = partner.output().split()[0].rstrip("/")
+        shop.write_configuration(folder / "config", url, prefix=settings.topic_prefix, grace=grace)
+        self._run("apply", str(folder / "config"))
+        self._run("topics", "create")
+        self.receipts = Receipts(settings)
+        self.worker: GuardedProcess | None = None
+        self.sender: GuardedProcess | None = None
+
+    def _run(self, *arguments: str) -> None:
+        process = self._start(*arguments)
+        assert process.wait(300) == 0, process.output()
+
+    def feed(self, path: Path, topic: str) -> None:
+        self._run("feed", str(path), "--source", self.settings.topic_prefix + topic)
+
+    def start_worker(self) -> None:
+        self.worker = self._start("worker")
+
+    def start_sender(self) -> None:
+        self.sender = self._start("sender")
+
+    def kill_worker(self) -> None:
+        """kill -9, and a new one at once."""
+        assert self.worker is not None
+        self.worker.kill()
+        self.start_worker()
+
+    def kill_sender(self) -> None:
+        """kill -9, and a new one at once."""
+        assert self.sender is not None
+        self.sender.kill()
+        self.start_sender()
+
+    def alive(self) -> None:
+        for process in (self.worker, self.sender):
+            assert process is None or process.running, process.log_tail()
+
+    def wait_for(self, share: float, within: float) -> None:
+        """Until the partner has received this share of all jobs."""
+        wanted = int(self.expected.total() * share)
+
+        def enough() -> bool:
+            self.alive()
+            return self.log.read() >= wanted
+
+        eventually(enough, within=within, every=0.2, what=f"{wanted} jobs are received")
+
+    def finish(self, within: float) -> tuple[Counter[shop.Which], Counter[str]]:
+        """Until every job has ended and what was expected has arrived."""
+        total = self.expected.total()
+
+        def done() -> bool:
+            self.alive()
+            return self.receipts.read() >= total and self.log.read() >= total
+
+        try:
+            eventually(done, within=within, every=0.5)
+        except AssertionError:
+            print(f"received {self.log.read()}, ended {self.receipts.read()} of {total}", file=sys.stderr)
+            raise
+        received = Counter({tuple(path.strip("/").split("/")): n for path, n in self.log.paths.items()})
+        return received, self.receipts.outcomes  # type: ignore[return-value]
+
+
+@contextmanager
+def prepared(settings: Settings, folder: Path, data: Path, grace: str) -> Iterator[Job]:
+    """A job whose topics and configuration are there, and nothing runs yet but the partner."""
+    with starting(settings, folder) as start:
+        job = Job(settings, start, folder, data, grace)
+        try:
+            yield job
+        finally:
+            job.receipts.close()
+
+
+def run(
+    settings: Settings,
+    folder: Path,
+    *,
+    data: Path = shop.DATA,
+    order: Order = "installs first",
+    kills: int = 0,
+    grace: str = "20s",
+    within: float = 240,
+) -> Outcome:
+    """The whole job: feed, decide, deliver; `kills` times kill -9 of worker and sender on the way."""
+    started = time.monotonic()
+    with prepared(settings, folder, data, grace) as job:
+        if order != "backlog":
+            job.start_worker()
+            job.start_sender()
+        feeds = [(job.installs, "installs"), (job.events, "events")]
+        for path, topic in feeds if order == "installs first" else reversed(feeds):
+            job.feed(path, topic)
+            if kills and job.worker:
+                job.kill_worker()
+        if order == "backlog":
+            job.start_worker()
+            job.start_sender()
+        for number in range(kills):
+            job.wait_for((number + 0.5) / (kills + 1), within)
+            job.kill_sender()
+            job.wait_for((number + 1) / (kills + 1), within)
+            job.kill_worker()
+            job.kill_sender()
+        received, terminal = job.finish(within)
+        twice = sum(1 for times in job.receipts.jobs.values() if times > 1)
+        return Outcome(received, job.log.repeated, terminal, twice, time.monotonic() - started)

@@ -1,0 +1,41 @@
+"""The main job: a shop's log in Kafka becomes exactly the postbacks that an independent count of the log says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from streams.settings import Settings
+from tests.acceptance import main_job, shop
+
+#: Three partners with 200 requests in flight each, and what is sent in 50 ms.
+IN_FLIGHT = 3 * 200 + 250
+
+
+def check(outcome: main_job.Outcome) -> None:
+    """Every postback has its count, and every job ended once, delivered."""
+    installs, events = (shop.DATA / f"cdnow-{name}.jsonl.gz" for name in ("installs", "events"))
+    assert outcome.received == shop.expected(installs, events)
+    assert outcome.terminal == {"delivered": outcome.received.total()}
+    assert outcome.ended_more_than_once == 0
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("order", ["installs first", "events first", "backlog"])
+def test_the_partner_receives_exactly_what_the_log_holds(
+    order: main_job.Order, settings: Settings, tmp_path: Path
+) -> None:
+    outcome = main_job.run(settings, tmp_path, order=order)
+    check(outcome)
+    assert outcome.repeated == 0
+
+
+@pytest.mark.timeout(300)
+def test_nothing_is_lost_and_nothing_decided_twice_when_worker_and_sender_are_killed(
+    settings: Settings, tmp_path: Path
+) -> None:
+    kills = 2
+    outcome = main_job.run(settings, tmp_path, kills=kills)
+    check(outcome)
+    assert outcome.repeated <= 2 * kills * IN_FLIGHT
