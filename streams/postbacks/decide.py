@@ -1,4 +1,6 @@
-"""What one processed record means for the postbacks: a job, or a no with its reason, for each candidate (contract §5, §6)."""
+"""What one processed record means for the postbacks: a job, or a no with its reason, for each candidate (contract §5,
+§6).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ from streams.postbacks.jobs import job_id
 from streams.postbacks.values import Occasion
 from streams.templates.request import Refusal
 
-#: How much the decisions topic tells: nothing; every no but *other source* and *other campaign*; everything, jobs included.
+#: How much the decisions topic tells: nothing; every no but *other source* and *other campaign*; everything, jobs
+#: included.
 Level = Literal["off", "nos", "all"]
 
 #: The noes that the level `nos` leaves out: they are the rule, not news.
@@ -27,7 +30,7 @@ class Decided(NamedTuple):
 
 
 def decide(index: Index, fact: Fact, now: int, level: Level) -> Decided:
-    """Decide every candidate postback of one fact. `now`: milliseconds, when the decision is made; it decides nothing."""
+    """Decide every candidate postback of one fact. `now`: milliseconds, when it is decided; it decides nothing."""
     jobs: list[Job] = []
     verdicts: list[Verdict] = []
     for derived in fact.derived:
@@ -53,12 +56,8 @@ def _decide_one(candidate: Candidate, derived: Derived, fact: Fact, now: int, ge
     postback, entry = candidate.postback, fact.entry
     if reason := _refusal(candidate, derived, fact):
         return Verdict(postback_id=postback.id, event=derived.event, reason=reason)
-    identity = job_id(
-        postback.id, derived.event, entry.record.app_id, entry.device_key, entry.kind, entry.id, entry.at
-    )
-    occasion = Occasion(
-        entry, derived.event, derived.attribution, fact.installed_at, candidate.app, postback, identity
-    )
+    identity = job_id(postback.id, derived.event, entry.record.app_id, entry.device_key, entry.kind, entry.id, entry.at)
+    occasion = Occasion(entry, derived.event, derived.attribution, fact.installed_at, candidate.app, postback, identity)
     request = candidate.request.render({name: read(occasion) for name, read in candidate.readers})
     if isinstance(request, Refusal):
         return Verdict(postback_id=postback.id, event=derived.event, reason=request.reason, detail=request.detail)

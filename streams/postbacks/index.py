@@ -1,7 +1,7 @@
 """The postbacks of one generation, compiled once and found by app and derived event in constant time.
 
-A record never looks at a postback that cannot concern it: the index holds, for each app and derived event, the postbacks that
-take every source, those by publisher name and those by agency name.
+A record never looks at a postback that cannot concern it: the index holds, for each app and derived event, the
+postbacks that take every source, those by publisher name and those by agency name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from streams.templates.request import CompiledRequest, compile_request
 
 
 class Candidate(NamedTuple):
-    """A postback ready to be decided: its app, its partner, its compiled request and where each of its macros is found."""
+    """A postback ready to be decided: its app, its partner, its compiled request and where its macros are found."""
 
     postback: Postback
     app: App
@@ -56,7 +56,9 @@ class Bucket:
                 self.by_agency.setdefault(name, []).append(candidate)
 
     def addressed(self, attribution: Attribution) -> Iterator[Candidate]:
-        """The candidates whose source this attribution is (contract §6: publisher, or publisher or agency, or all); each once."""
+        """The candidates whose source this attribution is (contract §6: publisher, or publisher or agency, or all);
+        each once.
+        """
         yield from self.everyone
         touch = attribution.touch
         if touch is None:
@@ -70,20 +72,16 @@ class Bucket:
 
 
 class Index:
-    """One generation as the worker uses it: apps by id, lookbacks by partner name, candidates by app and derived event."""
+    """One generation as the worker uses it: apps by id, lookbacks by name, candidates by app and derived event."""
 
     def __init__(self, configuration: Configuration) -> None:
-        """Compile every postback. Raises `streams.templates.request.TemplateErrors`: validation should have met it before."""
+        """Compile every postback. Raises `streams.templates.request.TemplateErrors`: validation should have met it
+        before.
+        """
         self.generation = configuration.generation
         self.apps: Mapping[str, App] = {app.id: app for app in configuration.apps}
         partners = {partner.id: partner for partner in configuration.partners}
-        self.lookbacks = Lookbacks(
-            {
-                name: (partner.click_lookback, partner.impression_lookback)
-                for partner in configuration.partners
-                for name in names_of(partner)
-            }
-        )
+        self.lookbacks = Lookbacks.of(configuration.partners)
         self._buckets: dict[tuple[str, str], Bucket] = {}
         for postback in configuration.postbacks:
             candidate = _candidate(postback, self.apps[postback.app], partners[postback.partner])

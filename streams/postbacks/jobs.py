@@ -8,8 +8,8 @@ from hashlib import blake2b
 def job_id(postback_id: str, event: str, app_id: str, device_key: str, kind: str, record_id: str, at: int) -> str:
     """128 bits as 32 hexadecimal digits, derived from the postback, the derived event and the input record.
 
-    `at` is the record's own time in milliseconds. The parts are joined with their lengths, so that no two different lists of
-    parts are the same text.
+    `at` is the record's own time in milliseconds. The parts are joined with their lengths, so that no two different
+    lists of parts are the same text.
     """
     parts = (postback_id, event, app_id, device_key, kind, record_id, str(at))
     text = "\x00".join([f"{len(part)}:{part}" for part in parts])

@@ -15,7 +15,9 @@ from streams.templates import macros
 
 
 class Occasion(NamedTuple):
-    """One derived event of one record, for one postback. `installed_at`: milliseconds, None when no install was ever seen."""
+    """One derived event of one record, for one postback. `installed_at`: milliseconds, None when no install was ever
+    seen.
+    """
 
     entry: Entry
     event: str
@@ -52,7 +54,9 @@ _OCCASION: dict[str, Reader] = {
 
 
 def reader_of(name: str, *, supply_network_data: bool) -> Reader | None:
-    """The function that finds macro `name`, or None when the postback withholds it (contract §6, `supply_network_data`)."""
+    """The function that finds macro `name`, or None when the postback withholds it (contract §6,
+    `supply_network_data`).
+    """
     macro = macros.find(name)
     if macro is not None and macro.level == "attribution":
         if not supply_network_data:

@@ -41,7 +41,9 @@ def postback(**more: Any) -> Postback:
     return Postback(**(given | more))
 
 
-def configuration(*postbacks: Postback, app: App = APP, partners: tuple[Partner, ...] = (ACME, INITECH)) -> Configuration:
+def configuration(
+    *postbacks: Postback, app: App = APP, partners: tuple[Partner, ...] = (ACME, INITECH)
+) -> Configuration:
     """Generation 7 with these postbacks."""
     return Configuration(generation=7, sources=(), apps=(app,), partners=partners, postbacks=postbacks)
 
@@ -62,7 +64,13 @@ def entry(record: Event | None = None, **fields: Any) -> Entry:
 
 
 def fact(
-    by: Touch | None = None, *, event: str = "payment", number: int = 1, claim: bool = False, at: int = AT, **fields: Any
+    by: Touch | None = None,
+    *,
+    event: str = "payment",
+    number: int = 1,
+    claim: bool = False,
+    at: int = AT,
+    **fields: Any,
 ) -> Fact:
     """A processed payment that fired one derived event, under an attribution with this touch (None: organic)."""
     derived = Derived(event, Attribution(number, AT - 1_000, Reason.INSTALL, by), claim)
