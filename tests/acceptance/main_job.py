@@ -137,8 +137,10 @@ class Job:
         self.start_sender()
 
     def alive(self) -> None:
+        """Raises RuntimeError, which no waiting swallows, when worker or sender has ended by itself."""
         for process in (self.worker, self.sender):
-            assert process is None or process.running, process.log_tail()
+            if process is not None and not process.running:
+                raise RuntimeError(f"ended with status {process.exit_code}:\n{process.log_tail()}")
 
     def wait_for(self, share: float, within: float) -> None:
         """Until the partner has received this share of all jobs."""

@@ -1,7 +1,7 @@
 """The CDNOW shop as a main job: its configuration, what it must yield by an independent count, and a run of it on real
 parts.
 
-Also a program: `python -m tests.acceptance.shop --data FOLDER --order backlog --kills 3` runs the whole log and prints
+`python -m tests.acceptance` runs it on a whole log.
 the counts.
 """
 

@@ -1,7 +1,7 @@
 """Memory while a million records wait: the worker before a backlog of events, the sender before a backlog of jobs.
 
-`python -m tests.benchmarks.memory`. Prints the resident memory of the process at every tenth of the way; flat is what it should be.
-The sender's partner hangs, so that the jobs keep waiting for as long as it is watched.
+`python -m tests.benchmarks.memory`. Prints the resident memory of the process at every tenth of the way; flat is what
+it should be. The sender's partner hangs, so that the jobs keep waiting for as long as it is watched.
 """
 
 from __future__ import annotations
