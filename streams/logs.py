@@ -81,7 +81,7 @@ def setup(level: str = "info", form: str = "auto", process: str = "", stream: Te
 
 
 def _as_json(event: Any, **options: Any) -> str:
-    """One line of JSON. What JSON does not know is written as structlog would write it, and no value keeps a line away."""
+    """One line of JSON. What JSON does not know is written as structlog would; no value keeps a line away."""
     try:
         return orjson.dumps(event, default=options.get("default"), option=orjson.OPT_NON_STR_KEYS).decode()
     except orjson.JSONEncodeError:  # half a surrogate pair, a number beyond 64 bits

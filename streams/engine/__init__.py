@@ -1,1 +1,1 @@
-"""The shell of the worker: batches, the checkpoint, the state store, recovery; Faust lives here (design: the engine)."""
+"""The shell of the worker: batches, the checkpoint, the state store, recovery. Faust lives here."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from schemas.config import HOUR
 from schemas.dead_letter import DeadLetter
 from streams.attribution.entry import Entry
 from streams.attribution.fold import Fact, Step
@@ -19,6 +20,9 @@ from streams.postbacks.decide import Level, decide
 from streams.postbacks.index import Index
 
 _encode = msgspec.json.Encoder().encode
+
+#: What is held of an app that is not configured any more is looked at again after so long: it may come back.
+LOOK_AGAIN = HOUR
 
 
 class Refused(NamedTuple):
@@ -39,9 +43,12 @@ class Outgoing(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """Sizes in bytes and counts. `releases`: devices released in one batch, so that one transaction stays small."""
+    """Sizes in bytes and counts. `record_bytes` holds for states too, `job_bytes` for what a broker takes by default.
+    `releases`: devices released in one batch, so that one transaction stays small.
+    """
 
     record_bytes: int = 1_000_000
+    job_bytes: int = 1_000_000
     held_records: int = 1_000
     releases: int = 2_000
 
@@ -112,7 +119,7 @@ class Batch:
                 self.output.more = True
                 return False
             self._released += 1
-            self._release(device_key)
+            self._release(device_key, progress)
         return True
 
     def finish(self) -> Output:
@@ -140,10 +147,12 @@ class Batch:
             self._tell(fact)
         self._reschedule(entry.device_key, step)
 
-    def _release(self, device_key: str) -> None:
+    def _release(self, device_key: str, progress: int) -> None:
         app = self._setting.index.apps.get(device_key.partition("|")[0])
         if app is None:
+            held = self._holds.records_of(device_key)
             self._unhold(device_key)
+            self._hold(device_key, progress + LOOK_AGAIN, held)
             return
         try:
             step = self.devices.release(device_key, app)
@@ -164,21 +173,20 @@ class Batch:
         if not fact.derived and setting.level == "off":
             return
         try:
-            jobs, decision = decide(setting.index, fact, self._now, setting.level)
+            limit = min(setting.limits.record_bytes, setting.limits.job_bytes)
+            decided = decide(setting.index, fact, self._now, setting.level, limit)
         except Exception as error:
             self._dead_letter(self._letters.of_entry(fact.entry, "internal", _described(error)))
             return
+        for verdict in decided.too_large:
+            what = f"the job of postback {verdict.postback_id}: {verdict.detail}"
+            self._dead_letter(self._letters.of_entry(fact.entry, "too_large", what))
         key = fact.entry.device_key.encode("utf-8", "surrogatepass")
-        for job in jobs:
-            value = _encode(job)
-            if len(value) > setting.limits.record_bytes:
-                what = f"the job of postback {job.postback_id} has {len(value)} bytes"
-                self._dead_letter(self._letters.of_entry(fact.entry, "too_large", what))
-                continue
+        for job, value in decided.jobs:
             output.outgoing.append(Outgoing(setting.names.delivery, key, value))
             output.counts["postbacks_decided_total", app_id, job.partner, job.postback_id, job.event] += 1
-        if decision is not None:
-            output.outgoing.append(Outgoing(setting.names.decisions, key, _encode(decision)))
+        if decided.decision is not None:
+            output.outgoing.append(Outgoing(setting.names.decisions, key, _encode(decided.decision)))
 
     def _label(self, app_id: str, event: str) -> str:
         """Names of custom events are the users' to make up: those that no postback fires on share one label."""
@@ -194,9 +202,11 @@ class Batch:
         if before is not None and before != step.release_at:
             self._unhold(device_key)
         if step.release_at is not None:
-            held = len(step.device.held)
-            self._holds.put(device_key, step.release_at, held)
-            self.output.puts[hold_row(step.release_at, device_key)] = b"%d" % held
+            self._hold(device_key, step.release_at, len(step.device.held))
+
+    def _hold(self, device_key: str, due: int, records: int) -> None:
+        self._holds.put(device_key, due, records)
+        self.output.puts[hold_row(due, device_key)] = b"%d" % records
 
     def _unhold(self, device_key: str) -> None:
         due = self._holds.due_of(device_key)

@@ -63,20 +63,29 @@ class Devices:
         """
         working = self._working[entry.device_key]
         working.weight += size + _GROWTH
+        done: list[tuple[Entry | None, App]] = [(entry, app)]
         try:
             step = fold.fold(working.device, entry, app, self._lookbacks, self._held_records)
-            if working.weight > self._record_bytes:
-                working.weight = len(state.encode(step.device))
-                if working.weight > self._record_bytes:
-                    raise TooLarge(f"the state of {entry.device_key!r} would have {working.weight} bytes")
+            if self._is_too_large(working, step) and step.device.held:
+                # Good records are not refused for waiting together: what is held is the bulk of it.
+                done.append((None, app))
+                step = fold.release(step.device, app, self._lookbacks)
+            if self._is_too_large(working, step):
+                raise TooLarge(f"the state of {entry.device_key!r} would have {working.weight:,} bytes")
         except Exception:
             self._restore(working)
             raise
         working.device = step.device
-        working.done.append((entry, app))
+        working.done += done
         if any(fact.result not in _UNCHANGED for fact in step.facts):
             working.changed = True
         return step
+
+    def _is_too_large(self, working: _Working, step: Step) -> bool:
+        """Measures only when the bound is passed: encoding costs more than the fold."""
+        if working.weight > self._record_bytes:
+            working.weight = len(state.encode(step.device))
+        return working.weight > self._record_bytes
 
     def release(self, device_key: str, app: App) -> Step:
         """Release what a device holds. After an exception the state is as before."""
@@ -109,5 +118,7 @@ class Devices:
                 device = fold.fold(device, entry, app, self._lookbacks, self._held_records).device
             elif device is not None:
                 device = fold.release(device, app, self._lookbacks).device
-        working.device = device
-        working.weight = len(state.encode(device)) if device is not None else 0
+        # What was replayed once is not replayed again: the next failure may be the next record.
+        working.device, working.original = device, None if device is None else state.encode(device)
+        working.done.clear()
+        working.weight = len(working.original or b"")

@@ -64,6 +64,11 @@ class Holds:
         known = self._due.get(device_key)
         return known[0] if known else None
 
+    def records_of(self, device_key: str) -> int:
+        """How many records the device holds."""
+        known = self._due.get(device_key)
+        return known[1] if known else 0
+
     def next_due(self) -> int | None:
         """The earliest due time, or None when nothing is held."""
         heap = self._heap

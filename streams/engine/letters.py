@@ -11,8 +11,11 @@ from schemas.record import Record
 from streams.attribution.entry import Entry
 from streams.engine.raw import Raw
 
-#: A dead letter carries at most so many raw bytes, so that with base64 it fits its topic's 2 MiB.
+#: A dead letter carries at most so many raw bytes of the value and the key, and characters of the detail, so that with
+#: base64 it fits into what its topic takes (`streams.kafka.LARGEST_DEAD_LETTER`).
 RAW_BYTES_KEPT = 1_400_000
+KEY_BYTES_KEPT = 50_000
+DETAIL_KEPT = 1_000
 
 #: The offset in a dead letter of a record that is no longer at hand as it was read, because it was held.
 UNKNOWN_OFFSET = -1
@@ -28,7 +31,7 @@ class Letters(NamedTuple):
         """Of a record as it was read."""
         value = raw.value
         if value is not None and len(value) > RAW_BYTES_KEPT:
-            detail = f"{detail} (of {len(value)} bytes the first {RAW_BYTES_KEPT} are kept)"
+            detail = f"of {len(value):,} bytes the first {RAW_BYTES_KEPT:,} are kept: {detail}"
         return self._letter(reason, detail, raw.topic, raw.offset, key=raw.key, value=value)
 
     def of_entry(self, entry: Entry, reason: str, detail: str) -> DeadLetter:
@@ -54,12 +57,12 @@ class Letters(NamedTuple):
         return DeadLetter(
             kind="input",
             reason=reason,
-            detail=detail,
+            detail=detail if len(detail) <= DETAIL_KEPT else detail[:DETAIL_KEPT] + "…",
             topic=topic,
             partition=self.partition,
             offset=offset,
             at=self.now,
-            key=key,
+            key=None if key is None else key[:KEY_BYTES_KEPT],
             value=None if value is None else value[:RAW_BYTES_KEPT],
             app_id=record.app_id if record else None,
         )

@@ -36,8 +36,7 @@ class WrongPartition(Exception):
         super().__init__(
             f"{raw.topic} partition {raw.partition} offset {raw.offset}: the record of device {device_key!r} belongs "
             f"to partition {expected} of {partitions} (Kafka key {raw.key!r}); produce with the device key as the "
-            "Kafka key and Kafka's default partitioner (murmur2_random in librdkafka), or declare the source "
-            "`rekey: true`"
+            "Kafka key and Kafka's default partitioner (murmur2_random in librdkafka)"
         )
 
 
@@ -50,9 +49,12 @@ class Pipeline:
         self._decoders: dict[str, Decoder] = {}
 
     def configure(self, configuration: Configuration) -> None:
-        """Decide by this configuration from the next batch on. Raises `TemplateErrors` and keeps the old one."""
-        self._setting = Setting(Index(configuration), self._names, self._level, self._limits)
-        self._decoders = {source.topic: Decoder(source, self._limits.record_bytes) for source in configuration.sources}
+        """Decide by this configuration from the next batch on. Raises `TemplateErrors`, or ValueError for a source's
+        mapping, and keeps the old one.
+        """
+        setting = Setting(Index(configuration), self._names, self._level, self._limits)
+        decoders = {source.topic: Decoder(source, self._limits.record_bytes) for source in configuration.sources}
+        self._setting, self._decoders = setting, decoders
 
     def process(
         self,

@@ -29,8 +29,8 @@ class EngineBench:
         topics = kafka.Topics(settings.topic_prefix)
         self.installs, self.events = f"{settings.topic_prefix}installs", f"{settings.topic_prefix}events"
         self.delivery = topics.delivery
-        # Stamped by the broker: a record that its producer stamps is seen later than its time, and then the merge cannot
-        # be held to the order of times.
+        # Stamped by the broker: a record that its producer stamps is seen later than its time, and then the merge
+        # cannot be held to the order of times.
         inputs = (self.installs, self.events)
         create_topics(self.bootstrap, dict.fromkeys(inputs, partitions), {"message.timestamp.type": "LogAppendTime"})
         ours = (self.delivery, topics.dead_letters, topics.decisions)
@@ -62,7 +62,9 @@ class EngineBench:
         eventually(lambda: len(self.told()) >= wanted, within=within, every=0.3, what=f"{wanted} records emitted")
 
     def check(self) -> None:
-        """Every record sent was applied exactly once, in the order of its partition's append times, to the newest state."""
+        """Every record sent was applied exactly once, in the order of its partition's append times, to the newest
+        state.
+        """
         told = self.told()
         origins = [(value["from"], partition, value["at"]) for partition, _, value in told]
         assert len(set(origins)) == len(origins), "a record was applied twice"

@@ -1,6 +1,7 @@
 """A worker process with a toy in place of the pipeline: counts records per key and emits one outgoing record for each.
 
-Everything else is the engine as it is. The configuration is fixed: RINGBACK_TEST_SOURCES lists `topic:kind` with commas.
+Everything else is the engine as it is. The configuration is fixed: RINGBACK_TEST_SOURCES lists `topic:kind` with
+commas.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ import json
 import os
 import sys
 import threading
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 from schemas.config import Configuration, Source
 from streams import kafka, logs, settings
 from streams.engine import application
-from streams.engine.batch import Outgoing, Output, Raw
+from streams.engine.batch import Outgoing, Output
 from streams.engine.holds import Holds, hold_row
+from streams.engine.raw import Raw
 from streams.errors import Stop
 from streams.settings import Settings
 
@@ -65,13 +66,13 @@ class Toy:
                 told = {"from": raw.topic, "at": raw.offset, "appended": raw.appended, "number": counts[key]}
                 output.outgoing.append(Outgoing(self._delivery, raw.key, json.dumps(told).encode()))
             output.counts["records_total", raw.topic, result] += 1
-        while progress is not None and (name := holds.pop_due(progress)) is not None:
-            due = holds.due_of(name)
-            assert due is not None
-            holds.drop(name)
-            output.puts[hold_row(due, name)] = None
+        while progress is not None and (device := holds.pop_due(progress)) is not None:
+            ended = holds.due_of(device)
+            assert ended is not None
+            holds.drop(device)
+            output.puts[hold_row(ended, device)] = None
             output.outgoing.append(
-                Outgoing(self._delivery, b"released", json.dumps({"due": due, "progress": progress}).encode())
+                Outgoing(self._delivery, b"released", json.dumps({"due": ended, "progress": progress}).encode())
             )
         output.puts.update({key: b"%d" % count for key, count in counts.items()})
         return output

@@ -18,7 +18,7 @@ from schemas.dead_letter import DeadLetter
 from schemas.job import Job
 from streams.attribution import fold, periods
 from streams.engine.pipeline import Holds, Limits, Names, Output, Pipeline, Raw, WrongPartition
-from streams.kafka import partition_of
+from streams.kafka import LARGEST_DEAD_LETTER, partition_of
 
 APP = App(id="game", project="p", platform="android", bundle_id="game", device_key=("google_aid", "user_id"))
 INSTALLS = Source(topic="installs", record="install")
@@ -225,14 +225,78 @@ def test_a_job_that_is_too_large_is_a_dead_letter() -> None:
 
 def test_a_state_that_would_be_too_large_refuses_the_record_and_keeps_the_rest() -> None:
     lane = Lane(Limits(record_bytes=10_000))
-    records = [event(at, params={"x": "y" * 2_000}) for at in range(10)]
+    month = 31 * 86_400_000
+    records = [install(at * month, publisher_name="acme", s_ad="y" * 2_000) for at in range(10)]
     lane.run(records)
     assert {letter.reason for letter in lane.dead_letters} == {"too_large"}
-    held = lane.holds.records
-    assert 0 < held < 10
+    assert 0 < lane.counts["records_total", "installs", "processed"] < 10
     assert all(len(row) <= 10_000 for row in lane.rows.values())
-    lane.run([], progress=T0 + GRACE + 10)
-    assert Counter(lane.fired)["payment"] == held
+
+
+def test_a_device_that_holds_more_than_a_state_may_is_released_and_loses_nothing() -> None:
+    lane = Lane(Limits(record_bytes=10_000))
+    lane.run([event(at, params={"x": "y" * 2_000}) for at in range(10)])
+    assert lane.dead_letters == []
+    assert (Counter(lane.fired)["payment"], lane.holds.records) == (10, 0)
+    assert all(len(row) <= 10_000 for row in lane.rows.values())
+
+
+def test_many_records_that_are_refused_one_after_the_other_cost_no_more_than_good_ones() -> None:
+    folds = 0
+
+    def counted(*given: Any) -> Any:
+        nonlocal folds
+        folds += 1
+        return plain(*given)
+
+    plain, lane = fold.fold, Lane(Limits(record_bytes=3_000))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fold, "fold", counted)
+        lane.run([install(at) for at in range(600)])
+    assert len(lane.dead_letters) > 300
+    assert folds < 3 * 600
+
+
+@pytest.mark.parametrize("field", ["id", "google_aid", "event_name"])
+def test_names_that_would_blow_up_what_is_written_are_refused(field: str) -> None:
+    lane = Lane()
+    lane.run([event(**{field: "x" * 900_000})])
+    (letter,) = lane.dead_letters
+    assert letter.reason == "too_large"
+    assert letter.detail.endswith("has 900,000 characters, expected at most 1,000")
+    lane.run([event(1, **{field: "x" * 1_000})], progress=T0 + GRACE + 2)
+    assert any(key[0] == "derived_events_total" for key in lane.counts)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [(b"k", b"\xff" * 5_000_000), (b"k" * 1_000_000, b"{"), (b"k" * 1_000_000, None)]
+)
+def test_a_dead_letter_fits_into_its_topic(key: bytes, value: bytes | None) -> None:
+    lane = Lane()
+    lane.run([bad(value)._replace(key=key)])
+    (letter,) = lane.written
+    assert len(letter[1]) + min(len(key), 50_000) < LARGEST_DEAD_LETTER - 10_000
+
+
+def test_a_configuration_that_cannot_be_used_leaves_the_old_one_whole() -> None:
+    lane = Lane()
+    wrong = Source(topic="events", record="event", mapping={"nonsense": "x"})
+    with pytest.raises(ValueError, match="nonsense"):
+        lane.pipeline.configure(msgspec.structs.replace(configuration("https://new.example/"), sources=(wrong,)))
+    lane.run([install()])
+    assert str(lane.jobs[0].request.url[0]).startswith("https://x.example/")
+
+
+def test_what_waits_of_an_app_that_was_removed_is_released_when_the_app_is_back() -> None:
+    lane = Lane()
+    lane.run([event()])
+    lane.pipeline.configure(msgspec.structs.replace(configuration(), apps=(), postbacks=()))
+    lane.run([], progress=T0 + GRACE + 1)
+    assert (lane.fired, lane.holds.records) == ([], 1)
+    lane.pipeline.configure(configuration())
+    lane.run([], progress=T0 + 2 * 3_600_000)
+    assert (Counter(lane.fired)["payment"], lane.holds.records) == (1, 0)
+    assert [key for key in lane.rows if key.startswith(b"h")] == []
 
 
 def test_no_more_devices_are_released_at_once_than_the_limit() -> None:

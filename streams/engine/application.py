@@ -1,0 +1,140 @@
+"""The Faust app around the engine: what Faust starts, in which order, and how it ends.
+
+`faust -A streams.app worker` and `ringback worker` start the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Any, cast
+
+import faust
+from faust.app.base import BootStrategy
+from yarl import URL
+
+from streams import logs
+from streams.engine import transport
+from streams.engine.ports import Follow, Processor
+from streams.engine.recovery import Abandoned
+from streams.engine.worker import Engine
+from streams.errors import Stop
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class Boot(BootStrategy):
+    """Neither Faust's producer, which nothing uses, nor its web server, which would show device data."""
+
+    enable_kafka_producer = False
+    enable_web = False
+
+
+class Worker(faust.Worker):
+    """Faust's worker with our logs: structured, and no banner or spinner between the lines."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "override_logging": False, "redirect_stdouts": False, "quiet": True})
+        self.spinner = None
+
+
+class App(faust.App):
+    """The engine's Faust app. Its agent is made when the configuration has told the sources."""
+
+    BootStrategy = Boot
+    logger = logging.getLogger("faust.app")
+    engine: Engine
+
+    async def on_first_start(self) -> None:
+        """Before any service of Faust's: whatever is wrong is said in a line, with what to do, and ends the process."""
+        await super().on_first_start()
+        engine = self.engine
+        logs.setup(engine.settings.log_level, engine.settings.log_format, "worker")
+        try:
+            await engine.start()
+        except Abandoned:
+            return
+        except Stop as stop:
+            log.error("%s", stop)
+            engine.exit_status = stop.exit_code
+            await engine.close()
+            _exit(engine.exit_status)
+        engine.attach(cast(Any, self.consumer))
+        topic = self.topic(*(source.topic for source in engine.sources), schema=BatchSchema())
+        self.agent(topic, name="device", concurrency=1)(self._device)
+
+    async def _device(self, stream: Any) -> None:
+        """The agent: gives each batch to its partition, which acknowledges it when it is applied."""
+        async for event in stream.noack().events():
+            self.engine.take(event.value, event.ack)
+
+    async def on_stop(self) -> None:
+        """What is under way is finished and committed first; then Faust commits offsets and leaves the group."""
+        self.engine.stop_starting()
+        await self.engine.drain()
+        await super().on_stop()
+
+    async def on_shutdown(self) -> None:
+        """After everything else has stopped."""
+        await super().on_shutdown()
+        await self.engine.close()
+        if self.engine.exit_status:
+            _exit(self.engine.exit_status)
+
+
+class BatchSchema(faust.Schema[Any, Any]):
+    """Messages are batches already: nothing to decode."""
+
+    def compile(self, app: Any, **kwargs: Any) -> Any:
+        async def decode(message: Any, *, propagate: bool = False) -> Any:
+            return app.create_event(None, message.value, None, message)
+
+        return decode
+
+
+def build_app(settings: Settings, processor: Processor, follow: Follow) -> App:
+    """An app that is not started. Raises `Stop` when the settings cannot be followed."""
+    state = settings.state_dir / settings.worker_id
+    state.mkdir(parents=True, exist_ok=True)
+    app = App(
+        settings.worker_id,
+        broker=[URL(f"{transport.SCHEME}://{server.strip()}") for server in settings.bootstrap_servers.split(",")],
+        datadir=str(state / "faust"),
+        store="memory://",
+        cache="memory://",
+        web_enabled=False,
+        Worker=Worker,
+        processing_guarantee="at_least_once",
+        consumer_group_instance_id=settings.instance_id or None,
+        broker_session_timeout=10.0,
+        broker_heartbeat_interval=2.0,
+        broker_commit_every=None,
+        broker_commit_interval=1.0,
+        stream_wait_empty=True,
+        stream_recovery_delay=0.0,
+        stream_buffer_maxsize=1024,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        table_standby_replicas=0,
+        web_tables_enabled=False,
+        web_router_enabled=False,
+    )
+    app.engine = Engine(settings, processor, follow)
+    return app
+
+
+def run(app: App) -> int:
+    """Run the worker until it ends; its exit status. Only from the main thread, once per process."""
+    try:
+        app.Worker().execute_from_commandline()
+    except SystemExit as end:
+        return app.engine.exit_status or (end.code if isinstance(end.code, int) else 1)
+    return app.engine.exit_status
+
+
+def _exit(status: int) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)

@@ -1,0 +1,143 @@
+"""The checkpoint: how a batch comes to be applied exactly once. `Checkpoint.apply` is the whole protocol."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from typing import NamedTuple
+
+from streams.clock import Clock
+from streams.engine import exits
+from streams.engine.batch import Output
+from streams.engine.faults import FaultPoints
+from streams.engine.holds import Holds
+from streams.engine.ports import Processor
+from streams.engine.producer import Fenced, Place, Row, TransactionalProducer
+from streams.engine.raw import Raw
+from streams.engine.recovery import MARKER_KEY, Marker
+from streams.engine.store import Applied, Store
+from streams.errors import Stop
+
+
+class Done(NamedTuple):
+    """What a batch came to: for the metrics. `marker`: where the last one lies, if there was one."""
+
+    records: int
+    counts: Counter[tuple[str, ...]]
+    decided_from: list[int]
+    marker: Place | None
+
+
+class Checkpoint:
+    """Applies the batches of one partition, one after the other."""
+
+    def __init__(
+        self,
+        partition: int,
+        partitions: int,
+        changelog: str,
+        processor: Processor,
+        store: Store,
+        producer: TransactionalProducer,
+        holds: Holds,
+        marker: Marker,
+        clock: Clock,
+        threads: Executor,
+        faults: FaultPoints,
+    ) -> None:
+        self._partition, self._partitions, self._changelog = partition, partitions, changelog
+        self._processor, self._store, self._producer = processor, store, producer
+        self._clock, self._threads, self._faults = clock, threads, faults
+        self.holds = holds
+        self.marker = marker
+
+    async def apply(self, records: Sequence[Raw], progress: int | None, acknowledge: Callable[[], None]) -> Done:
+        """Apply a batch of merged records (none: only release what `progress` has made due).
+
+        1. Decide. In memory only; an error here (a record in the wrong partition) has changed nothing anywhere, and
+           is raised.
+        2. Produce jobs, decisions and dead letters, one changelog record for each changed row, and behind them the
+           marker that says which input is thereby applied, all in one transaction of the partition's only producer.
+        3. Commit. This is the moment at which the batch has happened: its output and the knowledge of it appear
+           together or not at all. A crash before it repeats the batch, a crash after it does not, for the marker is
+           read before the inputs are.
+        4. Write the same rows, and how far the changelog is thereby applied, into RocksDB in one atomic batch. Only
+           now, because the state on disk must never be ahead of the changelog: a crash between 3 and 4 is made up for
+           by reading on from there.
+        5. Acknowledge to Faust, which then commits the group's offsets. They are for people who watch lag: the marker
+           decides.
+
+        What the pipeline did not take is applied next in the same way, then 5 follows once for all. An error in 2 to
+        4 leaves a state that only a restart can judge, and the pipeline's holds are ahead already: the process ends
+        at once. An orderly end would commit what has not happened.
+        """
+        done = Done(len(records), Counter(), [], None)
+        left = records
+        while True:
+            output = self._decide(left, progress)  # 1
+            marker = self._marker_after(left[: output.taken])
+            if output.taken or output.puts or output.outgoing:
+                try:
+                    done = done._replace(marker=await self._in_thread(self._write, output, marker))  # 2, 3, 4
+                except BaseException as error:
+                    self._fail(error)
+                self.marker = marker
+            done.counts.update(output.counts)
+            done.decided_from.extend(output.decided_from)
+            left = left[output.taken :]
+            if not left and not output.more:
+                break
+        acknowledge()  # 5
+        self._faults.reached("acknowledged")
+        return done
+
+    async def note(self, marker: Marker) -> None:
+        """Steps 2 to 4 for a marker alone: where the inputs of a partition begin."""
+        try:
+            await self._in_thread(self._write, Output(), marker)
+        except BaseException as error:
+            self._fail(error)
+        self.marker = marker
+
+    def _decide(self, records: Sequence[Raw], progress: int | None) -> Output:
+        output = self._processor.process(
+            self._partition, records, progress, self._clock.now(), self._store.read, self.holds, self._partitions
+        )
+        if records and not output.taken and not output.more:
+            raise RuntimeError(f"the pipeline took none of {len(records)} records of partition {self._partition}")
+        self._faults.reached("decided")
+        return output
+
+    def _write(self, output: Output, marker: Marker) -> Place:
+        """Steps 2 to 4, in a thread; when it returns, the batch has happened here too."""
+        encoded = marker.encode()
+        place = self._producer.write(self._rows(output), (self._changelog, MARKER_KEY, encoded), self._faults.reached)
+        self._faults.reached("committed")
+        output.puts[MARKER_KEY] = encoded
+        self._store.write(output.puts, Applied(place.offset + 1, place.appended))
+        self._faults.reached("stored")
+        return place
+
+    def _rows(self, output: Output) -> Iterator[Row]:
+        yield from output.outgoing
+        changelog = self._changelog
+        for key, value in output.puts.items():
+            yield changelog, key, value
+
+    def _marker_after(self, records: Sequence[Raw]) -> Marker:
+        positions = dict(self.marker.positions)
+        for raw in records:
+            positions[raw.topic] = raw.offset + 1
+        return Marker(positions)
+
+    async def _in_thread(self, function: Callable[..., Place], *arguments: object) -> Place:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+    def _fail(self, error: BaseException) -> None:
+        if isinstance(error, Stop):
+            exits.die(exits.DISK, f"partition {self._partition}: {error}")
+        if isinstance(error, Fenced):
+            exits.die(exits.FENCED, f"partition {self._partition}: this process may not write any more: {error}")
+        exits.die(exits.CHECKPOINT_FAILED, f"partition {self._partition}: the batch could not be checkpointed", error)

@@ -1,0 +1,27 @@
+"""How a worker ends before its time, so that whoever supervises it can tell the cases apart."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import NoReturn
+
+log = logging.getLogger(__name__)
+
+#: A batch could not be checkpointed; after a restart it is processed again. Always safe to restart.
+CHECKPOINT_FAILED = 70
+#: Another worker owns the partition now.
+FENCED = 71
+#: The state directory cannot be written.
+DISK = 74
+#: The configuration's sources have changed; the worker must be started anew to read them. Safe to restart.
+RESTART = 75
+
+
+def die(status: int, message: str, error: BaseException | None = None) -> NoReturn:
+    """End the process at once: no handlers, no commits, nothing that an orderly end would still write."""
+    log.critical("%s; the process ends at once (exit status %d)", message, status, exc_info=error)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)

@@ -1,0 +1,42 @@
+"""Named steps at which a test may let the process die, as if by kill -9.
+
+Switched on by `RINGBACK_TEST_FAULT_POINT=<step>:<n>` (at the n-th time), which only tests set: the step is then
+announced in the log at start, so that it cannot be on unnoticed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+
+log = logging.getLogger(__name__)
+
+VARIABLE = "RINGBACK_TEST_FAULT_POINT"
+
+#: Every step there is, in the order of the protocol (see `checkpoint`).
+STEPS = ("decided", "begun", "produced", "committed", "stored", "acknowledged", "barrier", "recovered")
+
+
+class FaultPoints:
+    """`reached(step)` kills the process when that is the step and the time that were asked for."""
+
+    def __init__(self, wanted: str = "") -> None:
+        step, _, times = wanted.partition(":")
+        if step and step not in STEPS:
+            raise ValueError(f"{VARIABLE}: no such step {step!r}; there are {', '.join(STEPS)}")
+        self._step, self._left = step, int(times or 1)
+        if step:
+            log.warning("fault point: the process will be killed at step %r, time %d", step, self._left)
+
+    @classmethod
+    def from_environment(cls) -> FaultPoints:
+        """What the test asked for; nothing outside of tests."""
+        return cls(os.environ.get(VARIABLE, ""))
+
+    def reached(self, step: str) -> None:
+        """Called at each step. May not return."""
+        if step == self._step:
+            self._left -= 1
+            if self._left <= 0:
+                os.kill(os.getpid(), signal.SIGKILL)

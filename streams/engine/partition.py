@@ -1,0 +1,318 @@
+"""One partition of the inputs, from its assignment to its revocation: it recovers, then merges, checkpoints and
+releases.
+
+Lives on the event loop; what blocks runs in threads. A partition that is assigned again is a new `Partition`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from confluent_kafka import KafkaException
+
+from schemas.config import Source
+from streams.clock import Clock
+from streams.engine.checkpoint import Checkpoint, Done
+from streams.engine.faults import FaultPoints
+from streams.engine.holds import HOLD_PREFIX, Holds
+from streams.engine.merge import Limits, Merge, Wait
+from streams.engine.ports import Processor
+from streams.engine.positions import start_positions
+from streams.engine.producer import BarrierProducer, TransactionalProducer
+from streams.engine.progress import BrokerClock, Ends
+from streams.engine.raw import Raw
+from streams.engine.recovery import BARRIER_KEY, Abandoned, Recovered, Recovery
+from streams.engine.store import Store, StoreMemory
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+#: A batch follows the one before it no sooner than this (seconds), unless a full one is waiting: under light load a
+#: checkpoint costs more than its records, and latency is spent to share it.
+LINGER_S = 0.025
+#: Without a checkpoint for so long (seconds) the broker's clock is asked for anew before it is relied on.
+CLOCK_AGE_S = 30.0
+
+Seek = Callable[[Mapping[tuple[str, int], int]], Any]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the partitions of one process share."""
+
+    settings: Settings
+    sources: tuple[Source, ...]
+    partitions: int
+    changelog: str
+    processor: Processor
+    clock: Clock
+    threads: Executor
+    memory: StoreMemory
+    barriers: BarrierProducer
+    ends: Ends
+    faults: FaultPoints
+
+
+class Batch(NamedTuple):
+    """Merged records of one partition, handed on as one message. `topic` and `offset` are those of the last one."""
+
+    owner: Partition
+    records: list[Raw]
+    topic: str
+    offset: int
+
+
+class Partition:
+    """The life of one assigned partition."""
+
+    def __init__(self, number: int, shared: Shared) -> None:
+        self.number = number
+        self._shared = shared
+        self._sources = {source.topic: source for source in shared.sources}
+        batch_records = shared.settings.batch_records
+        kinds = [(source.topic, source.record == "install") for source in shared.sources]
+        self.merge: Merge[Raw] = Merge(kinds, Limits(records=2 * batch_records))
+        self.broker_clock = BrokerClock(shared.clock)
+        self._store = Store(_store_path(shared.settings, number), shared.memory)
+        self._producer: TransactionalProducer | None = None
+        self._checkpoint: Checkpoint | None = None
+        #: A batch is on its way through Faust, which may drop it when the partition is revoked; then what is being
+        #: done.
+        self._handed_out = False
+        self._task: asyncio.Task[None] | None = None
+        self.closing = False
+        self._next_batch_at = 0.0
+        self._refreshing: asyncio.Task[None] | None = None
+        #: When it last got on (monotonic seconds).
+        self.moved_at = shared.clock.monotonic()
+        self.recovered: Recovered | None = None
+
+    # -- from assignment to running
+
+    async def open(self, seek: Seek) -> None:
+        """Recover and move the inputs behind the marker. Raises `Abandoned` when closed meanwhile, `Stop`,
+        KafkaException.
+        """
+        recovered = await self._in_thread(self._recover)
+        marker = await start_positions(
+            self._shared.sources, self.number, recovered.marker, self._shared.ends, lambda: self.closing
+        )
+        if self.closing or self._producer is None:
+            raise Abandoned
+        holds = Holds.load(self._store.rows(HOLD_PREFIX))
+        shared = self._shared
+        checkpoint = Checkpoint(
+            self.number,
+            shared.partitions,
+            shared.changelog,
+            shared.processor,
+            self._store,
+            self._producer,
+            holds,
+            marker,
+            shared.clock,
+            shared.threads,
+            shared.faults,
+        )
+        self.broker_clock.sample(recovered.barrier.appended, recovered.barrier.heard)
+        if marker != recovered.marker:
+            # A source that starts at its end must not start at a later end after a crash.
+            await checkpoint.note(marker)
+        await seek({(topic, self.number): marker.positions[topic] for topic in self._sources})
+        if self.closing:
+            raise Abandoned
+        self.moved_at = shared.clock.monotonic()
+        self.recovered, self._checkpoint = recovered, checkpoint
+        log.info(
+            "partition %d: ready after %.1f s, %d changelog records read; inputs from %s",
+            self.number,
+            recovered.seconds,
+            recovered.records,
+            ", ".join(f"{topic} {offset}" for topic, offset in sorted(marker.positions.items())),
+        )
+
+    def _recover(self) -> Recovered:
+        shared = self._shared
+        self._store.open()
+        transactional_id = f"{shared.settings.worker_id}-device-{self.number}"
+        self._producer = TransactionalProducer(shared.settings, transactional_id, self.number)
+        recovery = Recovery(
+            shared.settings,
+            shared.changelog,
+            self.number,
+            self._store,
+            self._producer,
+            shared.barriers,
+            lambda: self.closing,
+            shared.faults,
+        )
+        return recovery.run()
+
+    # -- running
+
+    @property
+    def running(self) -> bool:
+        """Recovered, and not about to be closed."""
+        return self._checkpoint is not None and not self.closing
+
+    @property
+    def busy(self) -> bool:
+        """A batch is handed out or being processed."""
+        return self._handed_out or self._task is not None
+
+    @property
+    def positions(self) -> dict[str, int]:
+        """For each source the offset behind what is applied."""
+        return self._checkpoint.marker.positions if self._checkpoint else {}
+
+    def position(self, topic: str) -> int:
+        """The offset of a source behind what is applied, control records that follow included."""
+        applied = self.positions.get(topic, 0)
+        return applied if self.merge.buffered(topic) or self.busy else max(applied, self.merge.position(topic))
+
+    def lag_seconds(self, topic: str) -> float:
+        """The age of the oldest record of a source that waits here; 0 when none does."""
+        first = self.merge.buffered(topic)
+        return 0.0 if first is None else max(0, self.broker_clock.now() - first.appended) / 1000
+
+    @property
+    def held(self) -> int:
+        """Records that wait for an install."""
+        return self._checkpoint.holds.records if self._checkpoint else 0
+
+    def wanted(self) -> list[tuple[str, int]]:
+        """The inputs to fetch from."""
+        return [(topic, self.number) for topic in self.merge.wanted()] if self.running else []
+
+    def feed(self, topic: str, records: Sequence[Any], position: int) -> None:
+        """Take in what was fetched (aiokafka's records), in order; `position` is behind it."""
+        source, number = self._sources[topic], self.number
+        raws = [
+            Raw(topic, number, record.offset, record.timestamp, record.key, record.value, source) for record in records
+        ]
+        self.merge.feed(topic, raws, position, sum(len(raw.value or b"") + 100 for raw in raws))
+
+    def delay(self) -> float:
+        """Seconds until a batch may be taken, as far as this partition's own pace goes."""
+        if len(self.merge) >= self._shared.settings.batch_records:
+            return 0.0
+        return self._next_batch_at - self._shared.clock.monotonic()
+
+    def take(self) -> Batch | None:
+        """The next batch, if there is one and it is its time. The next one comes after `process` of this one."""
+        if not self.running or self.busy or self.delay() > 0:
+            return None
+        records = self.merge.take(self._shared.settings.batch_records)
+        if not records:
+            return None
+        self._next_batch_at = self._shared.clock.monotonic() + LINGER_S
+        self._handed_out = True
+        return Batch(self, records, records[-1].topic, records[-1].offset)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let `work`, which calls `apply`, be what this partition is busy with; `close` waits for it."""
+        self._handed_out = False
+        self._task = asyncio.create_task(work)
+        self._task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+
+    async def apply(self, records: Sequence[Raw], acknowledge: Callable[[], None]) -> Done:
+        """Checkpoint these records (none: release the holds that are due) and acknowledge them.
+
+        Raises what the pipeline raises, before anything was applied.
+        """
+        if self._checkpoint is None:
+            raise RuntimeError(f"partition {self.number} is not running")
+        done = await self._checkpoint.apply(records, self.merge.progress(), acknowledge)
+        if done.marker is not None:
+            self.broker_clock.sample(done.marker.appended, done.marker.heard)
+        self.moved_at = self._shared.clock.monotonic()
+        return done
+
+    # -- waiting
+
+    def release_due(self) -> bool:
+        """Holds are due, and nothing else is being done."""
+        if not self.running or self.busy or self._checkpoint is None:
+            return False
+        due = self._checkpoint.holds.next_due()
+        return due is not None and self.merge.progress() > due
+
+    def looks_for(self) -> tuple[str, ...]:
+        """The sources whose ends would let a record go, or a hold be released; empty when the broker's clock is not
+        there yet.
+        """
+        if not self.running or self.busy or self._checkpoint is None:
+            return ()
+        now = self.broker_clock.now()
+        topics: set[str] = set()
+        wait = self.merge.waits()
+        if wait is not None and now > wait.appended and self.delay() <= 0:
+            topics.update(wait.topics)
+        due = self._checkpoint.holds.next_due()
+        if due is not None and now > due >= self.merge.progress():
+            topics.update(self.merge.installs_waiting())
+        return tuple(topics)
+
+    def waits(self) -> Wait | None:
+        """What the next record waits for."""
+        return self.merge.waits() if self.running and not self.busy else None
+
+    def stood_at(self, topic: str, end: int, moment: int) -> None:
+        """A look-up that was begun at `moment` found this end."""
+        self.merge.stood_at(topic, end, moment)
+
+    def refresh_clock(self) -> None:
+        """Ask the broker for the time, when it was last heard long ago and something waits by it."""
+        if self.broker_clock.age < CLOCK_AGE_S or self._refreshing is not None or not self.running:
+            return
+        if self.merge.waits() is None and not self.held:
+            return
+        self._refreshing = asyncio.create_task(self._sample_clock())
+
+    async def _sample_clock(self) -> None:
+        shared = self._shared
+        write = shared.barriers.write
+        try:
+            place = await self._in_thread(
+                write, shared.changelog, self.number, BARRIER_KEY, b"clock", lambda: self.closing
+            )
+            self.broker_clock.sample(place.appended, place.heard)
+        except KafkaException as error:
+            log.warning("partition %d: the broker's clock cannot be read: %s", self.number, error)
+        finally:
+            self._refreshing = None
+
+    # -- the end
+
+    async def close(self) -> None:
+        """Finish the batch that is being processed, and let go of the store. What was only fetched is fetched again
+        elsewhere.
+        """
+        self.closing = True
+        task = self._task
+        if task is not None:
+            await asyncio.wait([task])
+        if self._refreshing is not None:
+            await asyncio.wait([self._refreshing])
+        self._checkpoint = None
+
+    def close_store(self) -> None:
+        """Blocking part of `close`, when nothing of this partition runs any more."""
+        self._producer = None
+        self._store.close()
+
+    async def _in_thread(self, function: Callable[..., Any], *arguments: object) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._shared.threads, function, *arguments)
+
+
+def _store_path(settings: Settings, number: int) -> Path:
+    return settings.state_dir / settings.worker_id / "device" / str(number)

@@ -1,0 +1,182 @@
+"""What the engine writes to Kafka: a transactional producer per partition, and one plain producer for barriers.
+
+All methods block; the engine calls them in threads.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from streams import kafka
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+#: An abandoned transaction hides what follows it from read-committed readers for so long.
+TRANSACTION_TIMEOUT_MS = 10_000
+CALL_TIMEOUT_S = 10.0
+#: A transaction that the broker aborted (it was away for too long) is written again so often.
+TRIES = 5
+
+
+class Place(NamedTuple):
+    """Where a record came to lie, the append time the broker gave it (of a topic with LogAppendTime), and the
+    monotonic second at
+    which that was heard."""
+
+    offset: int
+    appended: int
+    heard: float
+
+
+class Fenced(Exception):
+    """Somebody else writes for this partition now, or the transaction's fate cannot be known here: this process must
+    end.
+    """
+
+
+#: A record to produce: topic, key, value (None deletes the key from a compacted topic).
+Row = tuple[str, bytes | None, bytes | None]
+
+
+class TransactionalProducer:
+    """The one writer of a partition. A newer one with the same id fences this one off."""
+
+    def __init__(self, settings: Settings, transactional_id: str, partition: int) -> None:
+        self.transactional_id = transactional_id
+        self._partition = partition
+        self._producer = Producer(
+            kafka.producer_settings(
+                settings,
+                transactional_id=transactional_id,
+                transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+                queue_buffering_max_messages=1_000_000,
+                queue_buffering_max_kbytes=1_048_576,
+                linger_ms=0,
+                message_max_bytes=8_000_000,
+            )
+        )
+
+    def start(self, stopped: Callable[[], bool]) -> None:
+        """Fence off whoever wrote for this partition before; their open transaction is over when this returns.
+
+        Tries for as long as the brokers are away and `stopped()` is false. Raises KafkaException otherwise.
+        """
+        while True:
+            try:
+                self._producer.init_transactions(CALL_TIMEOUT_S)
+                return
+            except KafkaException as exception:
+                error: KafkaError = exception.args[0]
+                if stopped() or not error.retriable():
+                    raise
+                log.warning("partition %d: waiting for the transaction coordinator: %s", self._partition, error.str())
+
+    def write(self, rows: Iterable[Row], last: Row, on_step: Callable[[str], None]) -> Place:
+        """Write `rows`, then `last`, to this partition number of their topics, in one transaction; where `last` came
+        to lie.
+
+        When it returns, everything is committed. A transaction that the broker gave up is written again from its
+        beginning; raises `Fenced` when nothing can be said about it, and KafkaException for what must not happen (a
+        record too large).
+        """
+        rows = list(rows)
+        for left in reversed(range(TRIES)):
+            try:
+                return self._transaction(rows, last, on_step)
+            except KafkaException as exception:
+                error: KafkaError = exception.args[0]
+                if error.fatal() or not (error.txn_requires_abort() and left):
+                    raise Fenced(f"{self.transactional_id}: {error.name()}: {error.str()}") from exception
+                log.warning("partition %d: the transaction is written again: %s", self._partition, error.str())
+                self._abort()
+        raise AssertionError("unreachable")
+
+    def _transaction(self, rows: list[Row], last: Row, on_step: Callable[[str], None]) -> Place:
+        placed: list[Place] = []
+        failed: list[KafkaError] = []
+
+        def on_delivery(error: KafkaError | None, message: Message) -> None:
+            if error is not None:
+                failed.append(error)
+            else:
+                placed.append(_place(message))
+
+        self._producer.begin_transaction()
+        on_step("begun")
+        produce, partition = self._producer.produce, self._partition
+        for topic, key, value in rows:
+            produce(topic, value, key, partition)
+        topic, key, value = last
+        produce(topic, value, key, partition, on_delivery=on_delivery)
+        on_step("produced")
+        self._commit()
+        while not placed and not failed:
+            self._producer.poll(0.01)
+        if failed:
+            raise Fenced(f"{self.transactional_id}: committed, but its last record failed: {failed[0].str()}")
+        return placed[0]
+
+    def _commit(self) -> None:
+        while True:
+            try:
+                self._producer.commit_transaction(CALL_TIMEOUT_S)
+                return
+            except KafkaException as exception:
+                error: KafkaError = exception.args[0]
+                if not error.retriable():
+                    raise
+                # The outcome is open until a call gives it: the same call again continues it.
+                log.warning("partition %d: waiting for the commit: %s", self._partition, error.str())
+
+    def _abort(self) -> None:
+        while True:
+            try:
+                self._producer.abort_transaction(CALL_TIMEOUT_S)
+                return
+            except KafkaException as exception:
+                error: KafkaError = exception.args[0]
+                if not error.retriable():
+                    raise Fenced(f"{self.transactional_id}: {error.name()}: {error.str()}") from exception
+                log.warning("partition %d: waiting for the abort: %s", self._partition, error.str())
+
+
+class BarrierProducer:
+    """Writes plain records, outside of any transaction, and waits until they are there. Safe to use from several
+    threads.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._producer = Producer(kafka.producer_settings(settings, linger_ms=0))
+
+    def write(self, topic: str, partition: int, key: bytes, value: bytes, stopped: Callable[[], bool]) -> Place:
+        """Where the record lies. Waits while the brokers are away and `stopped()` is false; raises KafkaException."""
+        while True:
+            result: list[Place | KafkaError] = []
+
+            def on_delivery(
+                error: KafkaError | None, message: Message, result: list[Place | KafkaError] = result
+            ) -> None:
+                result.append(error if error is not None else _place(message))
+
+            self._producer.produce(topic, value, key, partition, on_delivery=on_delivery)
+            while not result:
+                self._producer.poll(0.05)
+                if stopped():
+                    raise KafkaException(KafkaError(KafkaError._FAIL, "stopped"))
+            outcome = result[0]
+            if isinstance(outcome, Place):
+                return outcome
+            if not outcome.retriable() and outcome.code() != KafkaError._MSG_TIMED_OUT:
+                raise KafkaException(outcome)
+            log.warning("partition %d: the barrier is written again: %s", partition, outcome.str())
+            time.sleep(0.2)
+
+
+def _place(message: Message) -> Place:
+    return Place(message.offset() or 0, message.timestamp()[1], time.monotonic())

@@ -1,0 +1,124 @@
+"""What a worker tells about itself: metrics per batch, lag, and whether it is getting on."""
+
+from __future__ import annotations
+
+import logging
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from prometheus_client import Histogram
+
+from streams.clock import Clock
+from streams.engine.checkpoint import Done
+from streams.engine.partition import Partition
+from streams.metrics import Metrics
+from streams.probes import Readiness
+
+log = logging.getLogger(__name__)
+
+#: A partition with input waiting that has not moved for so long (seconds) is stuck.
+STUCK_S = 60.0
+#: ... and is no longer ready after so long.
+SLOW_S = 15.0
+
+
+class Readings:
+    """The worker's metrics and readiness, kept from what the engine tells it."""
+
+    #: Conditions of readiness, in the order in which a worker meets them.
+    CONDITIONS = ("kafka", "configuration", "assigned", "recovered", "progress")
+
+    def __init__(self, metrics: Metrics, readiness: Readiness, clock: Clock) -> None:
+        self.metrics, self.readiness, self._clock = metrics, readiness, clock
+        self._children: dict[tuple[str, ...], Any] = {}
+        self._behind: dict[int, int] = {}
+        self._partitions: Mapping[int, Partition] = {}
+        readiness.watch(self._stuck)
+
+    def applied(self, partition: Partition, done: Done, seconds: float) -> None:
+        """A batch has been checkpointed within so many seconds."""
+        self.count(done.counts)
+        if done.records:
+            self.metrics.checkpoint_seconds.observe(seconds)
+            self.metrics.checkpoint_records.observe(done.records)
+        now = partition.broker_clock.now()
+        observe_all(
+            self.metrics.decision_latency_seconds, [max(0, now - appended) / 1000 for appended in done.decided_from]
+        )
+
+    def count(self, counts: Counter[tuple[str, ...]]) -> None:
+        """Add up what a batch counted; keys are (metric, *labels)."""
+        for key, count in counts.items():
+            child = self._children.get(key)
+            if child is None:
+                child = self._children[key] = getattr(self.metrics, key[0]).labels(*key[1:])
+            child.inc(count)
+
+    def assigned(self, partitions: Mapping[int, Partition]) -> None:
+        """These are the worker's partitions now (the engine's own, living dictionary)."""
+        self._partitions = partitions
+        self._behind = {}
+        self.readiness.set("assigned", True)
+        self.recovering()
+
+    def recovering(self) -> None:
+        """Some partition has recovered, or begins to."""
+        missing = sorted(number for number, one in self._partitions.items() if not one.running)
+        self.readiness.set("recovered", not missing, f"partitions {', '.join(map(str, missing))} are recovering")
+        for number, one in self._partitions.items():
+            if one.recovered is not None:
+                self.metrics.recovery_seconds.labels(str(number)).set(one.recovered.seconds)
+
+    def unassigned(self) -> None:
+        """The partitions are gone for now."""
+        self._behind = {}
+        self.readiness.set("assigned", False, "partitions are being assigned anew")
+
+    def looked(self, ends: Mapping[tuple[str, int], int] | None) -> None:
+        """The ends of all inputs, looked up now; None: the brokers do not answer."""
+        self.readiness.set("kafka", ends is not None, "the brokers do not answer")
+        behind: Counter[int] = Counter()
+        for (topic, number), end in (ends or {}).items():
+            partition = self._partitions.get(number)
+            if partition is None or not partition.running:
+                continue
+            lag = max(0, end - partition.position(topic))
+            behind[number] += lag
+            labels = (topic, str(number))
+            self.metrics.lag_records.labels(*labels).set(lag)
+            self.metrics.lag_seconds.labels(*labels).set(partition.lag_seconds(topic) if lag else 0)
+        if ends is not None:
+            self._behind = dict(behind)
+        self.metrics.records_held.set(sum(one.held for one in self._partitions.values()))
+        slow = self._not_moving(SLOW_S)
+        self.readiness.set("progress", not slow, slow or "")
+
+    def _not_moving(self, seconds: float) -> str | None:
+        now = self._clock.monotonic()
+        for number, one in self._partitions.items():
+            if self._behind.get(number) and one.running and now - one.moved_at > seconds:
+                waits = one.waits()
+                why = f"; it waits for {', '.join(waits.topics)} to pass append time {waits.appended}" if waits else ""
+                return f"partition {number} has not moved for {now - one.moved_at:.0f} s with input waiting{why}"
+        return None
+
+    def _stuck(self) -> str | None:
+        return self._not_moving(STUCK_S)
+
+
+def observe_all(histogram: Histogram, values: list[float]) -> None:
+    """`histogram.observe` for each value, at the cost of one per bucket: a batch has thousands, and each would take a
+    lock.
+
+    The client library has no such method; a test holds what is used here against `observe`.
+    """
+    values.sort()
+    below = 0
+    for bound, bucket in zip(histogram._upper_bounds, histogram._buckets, strict=True):
+        upto = bisect_right(values, bound)
+        if upto > below:
+            bucket.inc(upto - below)
+            below = upto
+    histogram._sum.inc(sum(values))

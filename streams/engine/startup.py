@@ -1,0 +1,117 @@
+"""What must be right before anything is consumed. Blocking; each check raises `Stop` with the remedy."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from schemas.config import Source
+from streams import kafka
+from streams.engine.recovery import TOMBSTONES_KEPT_MS, Abandoned
+from streams.errors import Stop
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+ASK_S = 5.0
+MINUTE_MS = 60_000
+
+#: How a changelog is kept: the newest record of each key, for ever; dirty parts small, because a recovery reads them
+#: all.
+CHANGELOG_CONFIG = {
+    "cleanup.policy": "compact",
+    "message.timestamp.type": "LogAppendTime",
+    "min.cleanable.dirty.ratio": "0.3",
+    "segment.bytes": str(64 << 20),
+    "max.compaction.lag.ms": str(kafka.DAY_MS),
+    "delete.retention.ms": str(TOMBSTONES_KEPT_MS),
+    "max.message.bytes": "8388608",
+}
+
+
+def changelog_topic(settings: Settings) -> str:
+    """The topic that holds the device stage's state."""
+    return f"{settings.worker_id}-device-changelog"
+
+
+def wait_for_kafka(settings: Settings, stopped: Callable[[], bool], tell: Callable[[str], None]) -> AdminClient:
+    """Returns when the brokers answer; `tell` is given the reason each time they do not. Raises `Abandoned` when
+    `stopped()`.
+    """
+    admin = AdminClient(kafka.confluent_settings(settings))
+    while not stopped():
+        try:
+            admin.list_topics(timeout=ASK_S)
+            return admin
+        except KafkaException as exception:
+            tell(f"Kafka at {settings.bootstrap_servers} does not answer ({exception.args[0].str()}); trying again")
+    raise Abandoned
+
+
+def check_topics(admin: AdminClient, settings: Settings, sources: tuple[Source, ...]) -> int:
+    """How many partitions the inputs have. Raises `Stop`: a topic is missing, or counts differ."""
+    topics = kafka.Topics(settings.topic_prefix)
+    counts = _counts(admin)
+    inputs = [source.topic for source in sources]
+    if not inputs:
+        raise Stop("the configuration has no source", "add one to `sources` and `ringback apply` it")
+    if rekeyed := [source.topic for source in sources if source.rekey]:
+        raise Stop(f"`rekey: true` is not supported yet: {', '.join(rekeyed)}", "key these topics by the device key")
+    missing = [name for name in [*inputs, topics.delivery, topics.dead_letters, topics.decisions] if name not in counts]
+    if missing:
+        raise Stop(f"topics are missing: {', '.join(missing)}", "create them: `ringback topics create`")
+    found = {name: counts[name] for name in inputs}
+    if len(set(found.values())) > 1:
+        raise Stop(
+            f"the sources have different numbers of partitions: {_listed(found)}",
+            "give all of them the same number, so that a device's records meet in one partition",
+        )
+    expected = counts[inputs[0]]
+    ours = {name: counts[name] for name in (topics.delivery, topics.dead_letters, topics.decisions)}
+    if any(count < expected for count in ours.values()):
+        raise Stop(
+            f"the sources have {expected} partitions, our own topics have less: {_listed(ours)}",
+            "raise their numbers: `ringback topics create`",
+        )
+    return expected
+
+
+def ensure_changelog(admin: AdminClient, settings: Settings, partitions: int) -> str:
+    """Create the changelog unless it is there; its name. Raises `Stop` when it has another number of partitions."""
+    name = changelog_topic(settings)
+    count = _counts(admin).get(name)
+    if count is None:
+        topic = NewTopic(name, partitions, settings.replication, config=CHANGELOG_CONFIG)
+        try:
+            admin.create_topics([topic])[name].result(ASK_S * 6)
+            log.info("the changelog %s was created with %d partitions", name, partitions)
+        except KafkaException as exception:
+            if exception.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise Stop(
+                    f"the changelog {name} could not be created: {exception.args[0].str()}",
+                    "allow it, or create it yourself: compacted, LogAppendTime, as many partitions as the sources",
+                ) from exception
+        return name
+    if count != partitions:
+        raise Stop(
+            f"the sources have {partitions} partitions, but the state was built for {count} (topic {name}): devices "
+            "would be looked for in the wrong place",
+            "go back to the old number; or begin with empty state under a new RINGBACK_WORKER_ID; or copy the inputs "
+            "into topics of the new number under a new RINGBACK_WORKER_ID",
+        )
+    return name
+
+
+def _counts(admin: AdminClient) -> dict[str, int]:
+    try:
+        metadata = admin.list_topics(timeout=ASK_S * 6)
+    except KafkaException as exception:
+        raise Stop(f"the topics cannot be listed: {exception.args[0].str()}") from exception
+    return {name: len(topic.partitions) for name, topic in metadata.topics.items() if topic.error is None}
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())

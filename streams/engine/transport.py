@@ -1,0 +1,214 @@
+"""The Faust transport `ringback://`: what it changes of Faust's own for aiokafka, and why.
+
+Faust keeps the group, the assignment, the thread that reads, and the way of a message to an agent. Changed is what a
+message is (all records of one partition's next batch, merged from its sources), where positions come from (the
+marker, not the group's offsets), and what a revocation waits for. Every method overridden here is pinned by a test to
+the source of the installed Faust, so that an upgrade fails loudly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import aiokafka
+from faust.transport.drivers import TRANSPORTS
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+from streams import kafka
+from streams.engine.intake import Fetched, Input
+from streams.engine.partition import Batch
+
+if TYPE_CHECKING:
+    from streams.engine.worker import Engine
+
+log = logging.getLogger(__name__)
+
+SCHEME = "ringback"
+#: The broker answers a fetch that finds nothing after so long. Until then an input that is not in the request is not
+#: read.
+FETCH_MAX_WAIT_MS = 25
+MAX_POLL_RECORDS = 4_000
+MAX_PARTITION_FETCH_BYTES = 1_048_576
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """Reads committed records only, from where it is told, and says how far it has read."""
+
+    logger = logging.getLogger("faust.transport")
+
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+        conf = self.app.conf
+        # Faust would take round robin without tables; sources must be assigned by partition number.
+        self._assignor = self.app.assignor
+        return aiokafka.AIOKafkaConsumer(
+            **kafka.aiokafka_settings(transport.app.engine.settings),
+            group_id=conf.id,
+            group_instance_id=conf.consumer_group_instance_id,
+            partition_assignment_strategy=[self._assignor],
+            enable_auto_commit=False,
+            # A position that is gone is an error: it is never replaced by another one silently.
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            max_poll_records=MAX_POLL_RECORDS,
+            max_poll_interval_ms=int((conf.broker_max_poll_interval or 0) * 1000),
+            max_partition_fetch_bytes=MAX_PARTITION_FETCH_BYTES,
+            fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
+            request_timeout_ms=int(conf.broker_request_timeout * 1000),
+            session_timeout_ms=int(conf.broker_session_timeout * 1000),
+            rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
+            heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
+        )
+
+    async def fetch(self, wanted: frozenset[TP], within: float) -> Fetched:
+        """Records of the wanted inputs, and how far each has been read."""
+        fetched: Fetched = await self.call_thread(self._fetch, wanted, within)
+        return fetched
+
+    async def _fetch(self, wanted: frozenset[TP], within: float) -> Fetched:
+        consumer = self._ensure_consumer()
+        records = await self._fetch_records(
+            consumer, set(wanted), timeout=within, max_records=consumer._max_poll_records
+        )
+        # No await from here on: positions and records belong together. A position also passes control records.
+        assignment = consumer._subscription.subscription and consumer._subscription.subscription.assignment
+        positions: dict[Input, int] = {}
+        for tp in wanted:
+            state = assignment.state_value(tp) if assignment else None
+            if state is not None and state.has_valid_position:
+                positions[tp.topic, tp.partition] = state.position
+        return Fetched({(tp.topic, tp.partition): got for tp, got in records.items()}, positions)
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Faust warns by its own idea of progress; the engine has a watchdog that knows better."""
+
+
+class Consumer(driver.Consumer):
+    """Hands on merged batches, and lets the engine open and close partitions as they come and go."""
+
+    logger = logging.getLogger("faust.transport")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        #: What may be committed for the group: the offsets behind acknowledged batches.
+        self._applied: dict[TP, int] = {}
+
+    @property
+    def _engine(self) -> Engine:
+        engine: Engine = cast(Any, self.app).engine
+        return engine
+
+    def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    # -- fetching: the engine decides what to ask for, and what comes of it
+
+    async def _getmany(
+        self,
+        active_partitions: set[TP] | None,
+        timeout: float,  # noqa: ASYNC109 -- Faust's signature
+    ) -> Mapping[TP, list[Any]]:
+        batches = await self._engine.intake.next(self._fetch, timeout)
+        return {TP(batch.topic, batch.owner.number): [batch] for batch in batches}
+
+    async def _fetch(self, wanted: Iterable[Input], within: float) -> Fetched:
+        thread = cast(ConsumerThread, self._thread)
+        return await thread.fetch(frozenset(TP(topic, number) for topic, number in wanted), within)
+
+    def _to_message(self, tp: TP, record: Batch) -> ConsumerMessage:
+        last = record.records[-1]
+        return ConsumerMessage(
+            record.topic,
+            record.owner.number,
+            record.offset,
+            last.appended / 1000.0,
+            0,
+            None,
+            None,
+            cast(Any, record),
+            None,
+            0,
+            0,
+            tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """The offsets between two messages are records of the later one."""
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """The engine never has two batches of a partition under way, so that nothing fills."""
+
+    def highwater(self, tp: TP) -> int:
+        """For Faust's own monitor only, which nobody reads: the driver's raises while an assignment changes."""
+        return 0
+
+    # -- positions: the marker's, not the group's
+
+    async def perform_seek(self) -> None:
+        """A partition's inputs are moved when it has recovered, behind its marker (`seek_wait`)."""
+
+    async def move(self, positions: Mapping[Input, int]) -> None:
+        """Read on from these offsets; returns when the consumer stands there."""
+        await self.seek_wait({TP(topic, number): offset for (topic, number), offset in positions.items()})
+
+    # -- commits: what was acknowledged, for those who watch the group's lag
+
+    def applied(self, positions: Mapping[Input, int]) -> None:
+        """These offsets have been applied and acknowledged."""
+        for (topic, number), offset in positions.items():
+            self._applied[TP(topic, number)] = offset
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return (tp for tp in list(self._applied) if topics is None or tp in topics or tp.topic in topics)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        self._acked[tp].clear()
+        self._acked_index[tp].clear()
+        return self._applied.get(tp)
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """A failed commit loses nothing: the marker decides where to go on. (Faust would crash.)"""
+        try:
+            await self._thread.call_thread(self._commit_in_thread, offsets)
+        except Exception as error:
+            log.warning("the group's offsets could not be committed: %s", error or type(error).__name__)
+            return False
+        return True
+
+    async def _commit_in_thread(self, offsets: Mapping[TP, int]) -> None:
+        consumer = self._thread._ensure_consumer()
+        assigned = consumer.assignment()
+        known = {aiokafka.TopicPartition(*tp): offset for tp, offset in offsets.items() if tp in assigned}
+        if known:
+            await asyncio.wait_for(consumer.commit(known), 5.0)
+
+    # -- rebalances
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Batches under way are finished and committed before anybody else may have the partitions."""
+        await self._engine.revoke()
+        await self.commit()
+        self._applied.clear()
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        await super().on_partitions_assigned(assigned, generation_id)
+        self._engine.assign((tp.topic, tp.partition) for tp in assigned)
+
+
+class Producer(driver.Producer):
+    """Never started: the engine has transactional producers of its own. Faust wants to have one."""
+
+
+class Transport(driver.Transport):
+    """Registered for URLs `ringback://`."""
+
+    Consumer = Consumer
+    Producer = Producer
+
+
+TRANSPORTS.aliases[SCHEME] = f"{__name__}:Transport"

@@ -1,0 +1,339 @@
+"""The engine of a worker process: start-up in order, the assigned partitions, configuration changes, and the end.
+
+The Faust app (`application`) calls it; it knows Faust only as the one who brings batches and is acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+from schemas.config import Configuration, Source
+from streams import probes
+from streams.clock import Clock, SystemClock
+from streams.engine import exits, startup
+from streams.engine.faults import FaultPoints
+from streams.engine.intake import Input, Intake
+from streams.engine.partition import Batch, Partition, Shared
+from streams.engine.pauses import Pauses
+from streams.engine.pipeline import WrongPartition
+from streams.engine.ports import Follow, Follower, Processor
+from streams.engine.producer import BarrierProducer
+from streams.engine.progress import Ends
+from streams.engine.readings import Readings
+from streams.engine.recovery import Abandoned
+from streams.engine.store import StoreMemory
+from streams.errors import RUNTIME, Stop
+from streams.metrics import Metrics
+from streams.probes import Probes, Readiness
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 1.0
+SWITCH_S = 0.001
+THREADS = 32
+
+
+class Inputs(Protocol):
+    """What the engine asks of the consumer."""
+
+    def applied(self, positions: Mapping[Input, int]) -> None: ...
+
+    async def move(self, positions: Mapping[Input, int]) -> None: ...
+
+
+class Engine:
+    """One per process. Everything but what is said otherwise is called from the event loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        processor: Processor,
+        follow: Follow,
+        *,
+        clock: Clock | None = None,
+        metrics: Metrics | None = None,
+        faults: FaultPoints | None = None,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.readings = Readings(metrics or Metrics(), Readiness(*Readings.CONDITIONS), self.clock)
+        self.ends = Ends(settings)
+        self.partitions: dict[int, Partition] = {}
+        self.pauses = Pauses(settings, self.readings.metrics)
+        self.intake = Intake(self.partitions, self.ends, self.pauses.paused, self._release)
+        #: How the process ends, when not by a signal from outside.
+        self.exit_status = 0
+        self.sources: tuple[Source, ...] = ()
+        self.probes: Probes | None = None
+        self._processor, self._follow = processor, follow
+        self._faults = faults or FaultPoints.from_environment()
+        self._follower: Follower | None = None
+        self._configuration: asyncio.Future[Configuration] | None = None
+        self._shared: Shared | None = None
+        self._inputs: Inputs | None = None
+        self._opening: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[Any]] = set()
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="partition")
+        self._stopping = False
+
+    # -- start-up
+
+    async def start(self) -> None:
+        """Everything before the first record: probes, brokers, configuration, checks. Raises `Stop`; `Abandoned` when
+        stopped.
+        """
+        settings, readiness = self.settings, self.readings.readiness
+        # Threads that come back from the broker must not wait 5 ms for the interpreter while a batch is being decided.
+        sys.setswitchinterval(SWITCH_S)
+        self.probes = await probes.serve(
+            settings.metrics_host, settings.metrics_port, self.readings.metrics.registry, readiness
+        )
+        log.info("probes: http://%s:%d/readyz", settings.metrics_host, self.probes.port)
+        admin = await self._in_thread(startup.wait_for_kafka, settings, lambda: self._stopping, self._kafka_is_away)
+        readiness.set("kafka", True)
+        configuration = await self._first_configuration()
+        self.sources = configuration.sources
+        partitions = await self._in_thread(startup.check_topics, admin, settings, self.sources)
+        changelog = await self._in_thread(startup.ensure_changelog, admin, settings, partitions)
+        self._processor.configure(configuration)
+        self._configured(configuration)
+        await self.ends.start()
+        self._shared = Shared(
+            settings,
+            self.sources,
+            partitions,
+            changelog,
+            self._processor,
+            self.clock,
+            self._threads,
+            StoreMemory(),
+            BarrierProducer(settings),
+            self.ends,
+            self._faults,
+        )
+        self._start(self._look())
+
+    def _kafka_is_away(self, reason: str) -> None:
+        log.warning(reason)
+        self.readings.readiness.set("kafka", False, reason)
+
+    async def _first_configuration(self) -> Configuration:
+        loop = asyncio.get_running_loop()
+        first: asyncio.Future[Configuration] = loop.create_future()
+        self._configuration = first
+        self._follower = self._follow(
+            self.settings,
+            lambda configuration: _call(loop, self._on_configuration, configuration),
+            lambda refused: _call(loop, self._on_refused, refused),
+        )
+        self._follower.start()
+        log.info("waiting for a configuration (`ringback apply DIR` writes one)")
+        self.readings.readiness.set("configuration", False, "no configuration has been applied yet")
+        return await first
+
+    def _on_configuration(self, configuration: Configuration) -> None:
+        """A new generation. Between batches: a batch is decided without giving up the event loop."""
+        if self._configuration is not None and not self._configuration.done():
+            self._configuration.set_result(configuration)
+            return
+        if self._shared is None:
+            self._finish(exits.RESTART, "the configuration changed during the start")
+        elif configuration.sources != self.sources:
+            self._finish(
+                exits.RESTART, f"generation {configuration.generation} changes the sources: a restart is needed"
+            )
+        else:
+            try:
+                self._processor.configure(configuration)
+            except Exception as error:
+                self._on_refused(f"generation {configuration.generation}: {error}")
+                return
+            self.pauses.clear()
+            self._configured(configuration)
+            self.intake.changed()
+
+    def _configured(self, configuration: Configuration) -> None:
+        self.readings.metrics.config_generation.set(configuration.generation)
+        self.readings.readiness.set("configuration", True)
+        log.info("configuration: generation %d", configuration.generation)
+
+    def _on_refused(self, refused: object) -> None:
+        self.readings.metrics.config_errors_total.inc()
+        log.error("configuration refused, the last good one stays: %s", refused)
+
+    # -- partitions come and go
+
+    def attach(self, inputs: Inputs) -> None:
+        """The consumer there is now."""
+        self._inputs = inputs
+
+    def assign(self, assigned: Iterable[Input]) -> None:
+        """These inputs are ours from now on. Each partition recovers and starts by itself."""
+        topics = {source.topic for source in self.sources}
+        by_number: dict[int, set[str]] = {}
+        for topic, number in assigned:
+            if topic in topics:
+                by_number.setdefault(number, set()).add(topic)
+        if torn := sorted(number for number, found in by_number.items() if found != topics):
+            self._finish(
+                exits.RESTART, f"the sources of partitions {torn} were assigned apart: another worker has other sources"
+            )
+            return
+        if self._shared is None or self._stopping:
+            return
+        for number in sorted(by_number):
+            self.partitions[number] = Partition(number, self._shared)
+        log.info("assigned partitions: %s", ", ".join(map(str, sorted(by_number))) or "none")
+        self.readings.assigned(self.partitions)
+        self.intake.open()
+        for partition in self.partitions.values():
+            task = asyncio.create_task(self._open(partition))
+            self._opening.add(task)
+            task.add_done_callback(self._opening.discard)
+
+    async def _open(self, partition: Partition) -> None:
+        if self._inputs is None:
+            raise RuntimeError("no consumer")
+        try:
+            await partition.open(self._inputs.move)
+        except Abandoned:
+            return
+        except Stop as stop:
+            self._finish(stop.exit_code, str(stop))
+            return
+        except Exception as error:
+            if not partition.closing:
+                exits.die(exits.CHECKPOINT_FAILED, f"partition {partition.number} could not be recovered", error)
+            return
+        self.readings.recovering()
+        self.intake.changed()
+
+    async def revoke(self) -> None:
+        """Finish what is under way and let go of all partitions. When it returns, others may have them."""
+        await self.intake.close()
+        self.readings.unassigned()
+        partitions = list(self.partitions.values())
+        await asyncio.gather(*(partition.close() for partition in partitions))
+        if self._opening:
+            await asyncio.wait(self._opening)
+        self.partitions.clear()
+        await asyncio.gather(*(self._in_thread(partition.close_store) for partition in partitions))
+
+    # -- batches
+
+    def take(self, batch: Batch, acknowledge: Callable[[], Any]) -> None:
+        """Start to process a batch; `acknowledge` is called when it is applied (or when it is not ours any more)."""
+        partition = batch.owner
+        if not partition.running:
+            acknowledge()  # fetched before a rebalance: whoever owns the partition now reads it again
+            return
+
+        def applied() -> None:
+            if self._inputs is not None:
+                number = partition.number
+                self._inputs.applied({(topic, number): at for topic, at in partition.positions.items()})
+            acknowledge()
+
+        partition.start(self._apply(partition, batch, applied, acknowledge))
+
+    def _release(self, partition: Partition) -> None:
+        partition.start(self._apply(partition, None, lambda: None, lambda: None))
+
+    async def _apply(
+        self, partition: Partition, batch: Batch | None, applied: Callable[[], None], dropped: Callable[[], Any]
+    ) -> None:
+        started = self.clock.monotonic()
+        try:
+            done = await partition.apply(batch.records if batch else [], applied)
+        except Exception as error:
+            # Nothing of the batch has been applied: what the pipeline refuses now it would refuse again.
+            partition.closing = True
+            dropped()  # or Faust would wait for it; what it commits are applied offsets only
+            self._refused(partition, error)
+            return
+        self.readings.applied(partition, done, self.clock.monotonic() - started)
+        self.pauses.count(done.counts)
+        self.intake.changed()
+
+    def _refused(self, partition: Partition, error: Exception) -> None:
+        if isinstance(error, Stop):
+            self._finish(error.exit_code, str(error))
+        elif isinstance(error, WrongPartition):
+            self._finish(RUNTIME, str(error))
+        else:
+            log.error("partition %d: the pipeline failed", partition.number, exc_info=error)
+            self._finish(exits.CHECKPOINT_FAILED, "an error of Ringback itself; the batch was not applied")
+
+    # -- watching
+
+    async def _look(self) -> None:
+        while not self._stopping:
+            await asyncio.sleep(LOOK_S)
+            inputs = [
+                (source.topic, number)
+                for number, partition in self.partitions.items()
+                if partition.running
+                for source in self.sources
+            ]
+            probe = inputs or [(source.topic, 0) for source in self.sources[:1]]
+            self.readings.looked(await self.ends.of(probe))
+            for partition in list(self.partitions.values()):
+                partition.refresh_clock()
+
+    # -- the end
+
+    def _finish(self, status: int, reason: str) -> None:
+        """End the process in order, as after SIGTERM, with this exit status."""
+        log.error("%s", reason)
+        if not self.exit_status:
+            self.exit_status = status
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def stop_starting(self) -> None:
+        """Give up whatever `start` waits for."""
+        self._stopping = True
+
+    async def drain(self) -> None:
+        """Finish and commit the batches under way; take no more. Ends the process when that exceeds the grace."""
+        self._stopping = True
+        try:
+            await asyncio.wait_for(self.revoke(), self.settings.grace / 1000)
+        except TimeoutError:
+            exits.die(exits.CHECKPOINT_FAILED, "the batches under way did not end within the grace")
+
+    async def close(self) -> None:
+        """Let go of everything that is left."""
+        self._stopping = True
+        if self._follower is not None:
+            await self._in_thread(self._follower.stop)
+        for task in list(self._background):
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self.ends.stop()
+        if self.probes is not None:
+            await self.probes.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    def _in_thread(self, function: Callable[..., Any], *arguments: object) -> Awaitable[Any]:
+        return asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+
+def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: object) -> None:
+    """From another thread; a loop that is closed has nobody left to tell."""
+    try:
+        loop.call_soon_threadsafe(function, *arguments)
+    except RuntimeError:
+        log.debug("told after the end: %s", arguments)

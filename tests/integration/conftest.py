@@ -1,0 +1,3 @@
+"""The real broker for the tests of this folder."""
+
+from tests.support.fixtures import *  # noqa: F403

@@ -1,0 +1,127 @@
+"""Workers that come and go, and brokers that do (faults S3, S4, S5, S16)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from streams.local.broker import EmbeddedBroker
+from streams.local.guarded import GuardedProcess
+from streams.settings import Settings
+from tests.support.engine_bench import EngineBench, pause, probe, wait_ready
+from tests.support.fixtures import MakeSettings
+from tests.support.processes import Start, starting
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+def bench(settings: Settings, start: Start) -> EngineBench:
+    return EngineBench(settings, start)
+
+
+@contextmanager
+def traffic(bench: EngineBench) -> Iterator[None]:
+    """Both sources are written to meanwhile."""
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            bench.send(bench.events, 200, keys=200)
+            bench.send(bench.installs, 30, keys=200)
+            stop.wait(0.1)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def owns(worker: GuardedProcess, count: int) -> bool:
+    """The newest assignment that the worker has logged has so many partitions."""
+    lines = [line for line in worker.output().splitlines() if "assigned partitions: " in line]
+    return bool(lines) and len(lines[-1].split("assigned partitions: ")[1].split("[")[0].split(",")) == count
+
+
+def test_a_second_worker_joins_dies_and_comes_back_under_load(
+    bench: EngineBench, make_settings: MakeSettings, tmp_path: Path
+):
+    other = make_settings(state_dir=tmp_path / "state-2")
+    first = bench.worker()
+    with traffic(bench):
+        wait_ready(first)
+        second = bench.worker(other)
+        eventually(lambda: owns(first, 2) and owns(second, 2), within=30)
+        pause(2)
+        second.kill()
+        eventually(lambda: owns(first, 4), within=40)
+        second = bench.worker(other)
+        eventually(lambda: owns(first, 2) and owns(second, 2), within=30)
+        pause(1)
+        assert second.end(20) == 0
+        eventually(lambda: owns(first, 4), within=30)
+    bench.wait_for_all()
+    bench.check()
+    assert first.end(20) == 0
+
+
+def test_sigterm_finishes_and_commits_the_batch_and_exits_with_0(bench: EngineBench):
+    with traffic(bench):
+        for _ in range(3):
+            worker = bench.worker()
+            wait_ready(worker)
+            pause(1)
+            assert worker.end(20) == 0, worker.output()
+    worker = bench.worker()
+    bench.wait_for_all()
+    bench.check()
+
+
+def test_a_worker_that_stood_still_past_its_session_is_fenced(
+    bench: EngineBench, make_settings: MakeSettings, tmp_path: Path
+):
+    zombie = bench.worker()
+    with traffic(bench):
+        wait_ready(zombie)
+        zombie.pause()
+        second = bench.worker(make_settings(state_dir=tmp_path / "state-2"))
+        eventually(lambda: owns(second, 4), within=60)
+        pause(2)
+        zombie.resume()
+        pause(8)
+    bench.wait_for_all()
+    bench.check()
+    assert second.end(20) == 0
+
+
+def test_a_broker_that_goes_away_and_comes_back(tmp_path: Path):
+    with EmbeddedBroker(tmp_path / "kafka") as own:
+        settings = Settings(
+            bootstrap_servers=own.bootstrap,
+            topic_prefix="t.",
+            worker_id="t.worker",
+            state_dir=tmp_path / "state",
+            metrics_host="127.0.0.1",
+            metrics_port=0,
+            log_format="text",
+        )
+        with starting(settings, tmp_path) as start:
+            bench = EngineBench(settings, start)
+            worker = bench.worker()
+            wait_ready(worker)
+            bench.send(bench.events, 2000)
+            own.shut_down()
+            eventually(lambda: probe(worker, "/readyz")[0] == 503, within=30, what="not ready without a broker")
+            pause(5)
+            own.start()
+            bench.send(bench.installs, 200)
+            bench.wait_for_all(90)
+            eventually(lambda: probe(worker, "/readyz")[0] == 200, within=30, what="ready again")
+            bench.check()
+            assert worker.end(20) == 0
