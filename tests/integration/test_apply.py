@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Producer
 
 from schemas.config import Configuration
-from schemas.control import Control
+from schemas.control import Control, Target, Unreadable
 from streams import kafka
 from streams.config import control, follow, topic
 from streams.config.apply import WouldRemove, apply, plan
@@ -318,17 +318,17 @@ def test_pauses_and_holds_are_followed(settings: Settings, bootstrap: str) -> No
     control.write_control(settings, "postback", "a/b", held)
     control.write_control(settings, "postback", "a/b", None)
     produce(bootstrap, name, [Sent(b"{", b"partner/other", 0)])
-    told: list[tuple[control.Target, Control | None]] = []
-    unreadable: list[control.Unreadable] = []
+    told: list[tuple[Target, Control | None]] = []
+    unreadable: list[Unreadable] = []
     follower = control.ControlFollower(settings, lambda *change: told.append(change), unreadable.append)
     follower.start()
     try:
         assert follower.wait_caught_up(20)
-        assert told == [(control.Target("partner", "acme"), paused)]
+        assert told == [(Target("partner", "acme"), paused)]
         assert len(unreadable) == 1
         control.write_control(settings, "partner", "acme", None)
         until(lambda: len(told) == 2)
-        assert told[1] == (control.Target("partner", "acme"), None)
+        assert told[1] == (Target("partner", "acme"), None)
         assert follower.current == {} == control.read_controls(settings)
     finally:
         follower.stop()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.control import Control
-from streams.config.control import Target, Unreadable, decode, encode
+from schemas.control import Control, Target, Unreadable, decode, encode
 
 
 @pytest.mark.parametrize("control", [Control(paused=True, reason="410"), Control(hold_until=5), Control(), None])

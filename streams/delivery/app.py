@@ -1,0 +1,321 @@
+"""The sender as a process: started, fed, stopped, and started anew inside when Kafka took its transaction away."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+import uuid
+
+from confluent_kafka import KafkaError, KafkaException
+
+from schemas.config import Configuration
+from schemas.control import Control, Target, Unreadable
+from streams import kafka, logs, probes
+from streams.clock import SystemClock
+from streams.config.control import ControlFollower
+from streams.config.follow import ConfigurationFollower
+from streams.config.topic import Refused
+from streams.errors import Stop
+from streams.metrics import Metrics
+from streams.settings import Settings
+
+from .consumer import Intake, Taken
+from .egress import Guard
+from .offsets import Tracker
+from .outcomes import Fatal, Outbox, Transactions
+from .secrets import Secrets
+from .sender import Limits, Sender
+from .settling import Settling
+from .tallies import Tallies
+from .wire import AiohttpWire, Wire
+
+log = logs.get(__name__)
+
+#: How long a rebalance waits for requests under way; what takes longer is sent again by the next owner, with the
+#: same id.
+DRAIN_SECONDS = 5.0
+#: Before a session that failed is begun anew (seconds).
+RESTART_SECONDS = 1.0
+#: Without an answer about pauses for so long (seconds), jobs are sent; a pause takes effect when it is heard of.
+CONTROLS_SECONDS = 30.0
+#: Outcomes that are not committed for so long make the sender not ready (seconds).
+BEHIND_SECONDS = 5.0
+
+FENCED = frozenset({KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID})
+
+
+class Twin(Stop):
+    """Another process runs under the same name."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(
+            f"another sender with instance_id {settings.instance_id!r} has joined the group {settings.sender_group!r}",
+            "give each process an instance_id of its own",
+        )
+
+
+class Bridge:
+    """Carries what the consumer's thread says into the event loop."""
+
+    def __init__(self, sender: Sender, readiness: probes.Readiness, settings: Settings) -> None:
+        self._sender = sender
+        self._readiness = readiness
+        self._delivery = kafka.Topics(settings.topic_prefix).delivery
+        self._loop = asyncio.get_running_loop()
+        # One is written by the thread, the other by the loop.
+        self._handed = 0
+        self._received = 0
+
+    def room(self) -> int:
+        return self._sender.room() - (self._handed - self._received)
+
+    def due(self, tier: int, appended: int) -> bool:
+        return self._sender.due(tier, appended)
+
+    def taken(self, records: list[Taken]) -> None:
+        self._handed += len(records)
+        self._loop.call_soon_threadsafe(self._receive, records)
+
+    def _receive(self, records: list[Taken]) -> None:
+        self._received += len(records)
+        self._sender.taken(records)
+
+    def assigned(self, trackers: list[Tracker], share: float) -> None:
+        count = sum(tracker.topic == self._delivery for tracker in trackers)
+        self._loop.call_soon_threadsafe(self._sender.assigned, trackers, share, count)
+        self._readiness.set("assigned", True)
+
+    def revoked(self, trackers: list[Tracker]) -> None:
+        with contextlib.suppress(Fatal):
+            drained = self._sender.revoked(trackers, DRAIN_SECONDS)
+            asyncio.run_coroutine_threadsafe(drained, self._loop).result()
+
+    def lost(self, trackers: list[Tracker]) -> None:
+        self._loop.call_soon_threadsafe(self._sender.lost, trackers)
+
+
+class Service:
+    """What lasts over sessions: configuration, controls, metrics, connections, and the wish to stop."""
+
+    def __init__(self, settings: Settings, limits: Limits | None = None, wire: Wire | None = None) -> None:
+        self.settings = settings
+        self.limits = (limits or Limits())._replace(prefetch=settings.prefetch)
+        self.metrics = Metrics()
+        self.readiness = probes.Readiness("configuration", "assigned")
+        self.clock = SystemClock()
+        self.wire = wire or AiohttpWire(Guard(settings.egress_allow))
+        self.secrets = Secrets()
+        self.stopping = asyncio.Event()
+        self.port = 0
+        self.sender: Sender | None = None
+        self._loop = asyncio.get_running_loop()
+        self._configuration: Configuration | None = None
+        self._controls: dict[Target, Control] = {}
+        self._first = asyncio.Event()
+        self._follower = ConfigurationFollower(settings, self._on_configuration, self._on_refused)
+        self._control_follower = ControlFollower(settings, self._on_control, self._on_unreadable)
+
+    async def run(self) -> int:
+        """Serve until told to stop; returns the exit status. Raises `Stop`."""
+        served = await probes.serve(
+            self.settings.metrics_host, self.settings.sender_metrics_port, self.metrics.registry, self.readiness
+        )
+        self.port = served.port
+        self._follower.start()
+        self._control_follower.start()
+        try:
+            log.info("waiting for the first configuration")
+            await self._either(self._first.wait())
+            await self._know_controls()
+            while not self.stopping.is_set():
+                await self._session()
+        finally:
+            await asyncio.to_thread(self._follower.stop)
+            await asyncio.to_thread(self._control_follower.stop)
+            await self.wire.close()
+            await served.close()
+        return 0
+
+    async def _know_controls(self) -> None:
+        """Wait for the pauses that are in force, in short steps: a thread that waits cannot be told to stop."""
+        deadline = time.monotonic() + CONTROLS_SECONDS
+        while not self.stopping.is_set() and time.monotonic() < deadline:
+            if await asyncio.to_thread(self._control_follower.wait_caught_up, 0.1):
+                return
+
+    async def _either(self, wanted: object) -> None:
+        """Wait for something, or for the wish to stop."""
+        tasks = [asyncio.ensure_future(wanted), asyncio.ensure_future(self.stopping.wait())]  # type: ignore[call-overload]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+
+    async def _session(self) -> None:
+        """From joining the group to leaving it. Returns when told to stop, or when it must be begun anew."""
+        session = Session(self)
+        try:
+            await session.run()
+        except Fatal as error:
+            log.error("the producer cannot go on, beginning anew from what is committed", reason=str(error))
+            self.metrics.kafka_errors_total.labels("fatal").inc()
+            self.readiness.set("assigned", False, "beginning anew")
+            await self._either(asyncio.sleep(RESTART_SECONDS))
+
+    def start(self, sender: Sender) -> None:
+        """Tell a new session's sender what is in force."""
+        self.sender = sender
+        if self._configuration is not None:
+            sender.configure(self._configuration)
+        for target, control in self._controls.items():
+            sender.control(target.kind, target.id, control)
+
+    def _on_configuration(self, configuration: Configuration) -> None:
+        self._loop.call_soon_threadsafe(self._configure, configuration)
+
+    def _configure(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self.metrics.config_generation.set(configuration.generation)
+        self.readiness.set("configuration", True)
+        self._first.set()
+        if self.sender is not None:
+            self.sender.configure(configuration)
+
+    def _on_refused(self, refused: Refused) -> None:
+        self.metrics.config_errors_total.inc()
+
+    def _on_control(self, target: Target, control: Control | None) -> None:
+        self._loop.call_soon_threadsafe(self._control, target, control)
+
+    def _control(self, target: Target, control: Control | None) -> None:
+        self._controls.pop(target, None)
+        if control is not None:
+            self._controls[target] = control
+        if self.sender is not None:
+            self.sender.control(target.kind, target.id, control)
+
+    def _on_unreadable(self, error: Unreadable) -> None:
+        self.metrics.config_errors_total.inc()
+
+
+class Session:
+    """One membership in the group with one producer."""
+
+    def __init__(self, service: Service) -> None:
+        settings = service.settings
+        topics = kafka.Topics(settings.topic_prefix)
+        self._service = service
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        identity = settings.instance_id or uuid.uuid4().hex
+        self._transactions = Transactions(settings, f"{settings.sender_group}-{identity}", self._group)
+        self._outbox = Outbox(self._transactions, settings.commit_interval, service.metrics)
+        self._sender = Sender(
+            limits=service.limits,
+            settling=Settling(topics, service.limits.tiers),
+            clock=service.clock,
+            wire=service.wire,
+            outbox=self._outbox,
+            tallies=Tallies(service.metrics),
+            secret=service.secrets,
+            read_on=self._read_on,
+            control_topic=topics.control,
+        )
+        bridge = Bridge(self._sender, service.readiness, settings)
+        self._intake = Intake(settings, bridge, service.metrics, self._stopped)
+
+    def _group(self) -> object:
+        return self._intake.group
+
+    def _read_on(self, tracker: Tracker) -> None:
+        self._intake.resume(tracker.topic, tracker.partition)
+
+    def _stopped(self, error: Exception) -> None:
+        """The consumer's thread ended with an error."""
+        self._loop.call_soon_threadsafe(self._fail, error)
+
+    def _fail(self, error: Exception) -> None:
+        if self._failed.done():
+            return
+        cause = error.args[0] if isinstance(error, KafkaException) else None
+        fenced = isinstance(cause, KafkaError) and cause.code() in FENCED
+        self._failed.set_exception(Twin(self._service.settings) if fenced else Fatal(str(error)))
+
+    async def run(self) -> None:
+        """Work until told to stop (then end in order), or raise `Fatal` or `Stop` at once."""
+        service = self._service
+        service.start(self._sender)
+        tasks: list[asyncio.Task[None]] = []
+        stop = asyncio.ensure_future(_waited(service.stopping))
+        try:
+            # Both wait for the broker as long as it takes, but not longer than somebody wants this process.
+            starting = asyncio.ensure_future(asyncio.to_thread(self._start))
+            await asyncio.wait([starting, stop], return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done():
+                return
+            starting.result()
+            tasks = [asyncio.create_task(part) for part in (self._outbox.run(), self._sender.run(), self._watch())]
+            ends: list[asyncio.Future[None]] = [*tasks, self._failed]
+            await asyncio.wait([*ends, stop], return_when=asyncio.FIRST_COMPLETED)
+            for end in ends:
+                if end.done():
+                    end.result()
+            await self._end()
+        finally:
+            stop.cancel()
+            self._transactions.discard()
+            service.sender = None
+            await self._close(tasks)
+
+    def _start(self) -> None:
+        self._transactions.start()
+        self._intake.start()
+
+    async def _end(self) -> None:
+        """In order: nothing new, what is under way to its end, its receipts and offsets committed."""
+        log.info("stopping", in_flight=self._sender.in_flight)
+        deadline = time.monotonic() + self._service.settings.grace / 1000
+        self._intake.stop()
+        given_up = await self._sender.finish_in_flight(deadline - time.monotonic())
+        try:
+            await asyncio.wait_for(self._outbox.flush(), max(1.0, deadline - time.monotonic()))
+        except TimeoutError:
+            log.error("the last outcomes could not be committed within the grace time", jobs=len(self._outbox))
+        if given_up:
+            log.warning("requests were given up at the end of the grace time", count=given_up)
+
+    async def _close(self, tasks: list[asyncio.Task[None]]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._sender.finish_in_flight(0)
+        self._sender.lost(set(self._sender.trackers))
+        await asyncio.to_thread(self._intake.close)
+        self._outbox.close()
+        if self._failed.done() and not self._failed.cancelled():
+            self._failed.exception()
+
+    async def _watch(self) -> None:
+        """Not ready while outcomes cannot be committed."""
+        while True:
+            await asyncio.sleep(1.0)
+            behind = len(self._outbox) > 0 and time.monotonic() - self._outbox.committed_at > BEHIND_SECONDS
+            self._service.readiness.set("commits", not behind, "outcomes cannot be committed")
+
+
+async def _waited(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+async def _serve(settings: Settings, limits: Limits | None) -> int:
+    service = Service(settings, limits)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, service.stopping.set)
+    return await service.run()
+
+
+def run_sender(settings: Settings, limits: Limits | None = None) -> int:
+    """Deliver until SIGTERM or SIGINT; returns the exit status. Raises `Stop` when it cannot start or go on."""
+    return asyncio.run(_serve(settings, limits))

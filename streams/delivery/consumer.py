@@ -1,0 +1,306 @@
+"""Reads the delivery topic and the delay topics, in a thread of its own.
+
+All of them are read by one member of one group with the range assignor, so that partition n of each lies with the
+same sender. The delivery topic is read as long as there is room in memory. Of a delay topic only the head is looked
+at: when it is not due yet, the partition is paused until it is.
+
+Rebalances are eager: a revoke stops everything, waits within a deadline for what is in flight, commits, and lets go;
+the next assignment starts at the committed offsets and knows from their metadata what is finished above them.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from streams import kafka, logs
+from streams.errors import Stop
+from streams.metrics import Metrics
+from streams.settings import Settings
+
+from .offsets import Tracker
+
+log = logs.get(__name__)
+
+#: A long wait for a full batch is latency for those that are there; the client's cost per call is small.
+BATCH = 500
+WAIT_SECONDS = 0.01
+#: Without room for so long the member keeps polling with everything paused, so that it is not thrown out of the group.
+STALL_SECONDS = 2.0
+#: How often the lag is measured.
+MEASURE_SECONDS = 2.0
+
+
+class Taken(NamedTuple):
+    """A record as it was read; `tier` is None for the delivery topic. `appended`: the broker's time in milliseconds."""
+
+    tracker: Tracker
+    tier: int | None
+    offset: int
+    appended: int
+    key: bytes | None
+    value: bytes | None
+
+
+class Reader(Protocol):
+    """What the consumer tells, from its own thread."""
+
+    def room(self) -> int:
+        """How many jobs more there is memory for."""
+        ...
+
+    def due(self, tier: int, appended: int) -> bool:
+        """Whether a record of a delay topic is to be looked at now."""
+        ...
+
+    def assigned(self, trackers: list[Tracker], share: float) -> None:
+        """These partitions are ours from now on; `share` is the part of the delivery topic that is."""
+        ...
+
+    def taken(self, records: list[Taken]) -> None:
+        """These records were read."""
+        ...
+
+    def revoked(self, trackers: list[Tracker]) -> None:
+        """These partitions go: blocks until what is in flight has ended and is committed, or the deadline is over."""
+        ...
+
+    def lost(self, trackers: list[Tracker]) -> None:
+        """These partitions are gone: nothing can be committed for them any more."""
+        ...
+
+
+class Intake:
+    """The consumer and its thread. `fatal` is called with the reason when it cannot go on."""
+
+    def __init__(
+        self, settings: Settings, reader: Reader, metrics: Metrics, fatal: Callable[[Exception], None]
+    ) -> None:
+        topics = kafka.Topics(settings.topic_prefix)
+        self._tiers = {name: tier for tier, name in enumerate(topics.retries())}
+        self._delivery = topics.delivery
+        self._reader = reader
+        self._metrics = metrics
+        self._fatal = fatal
+        self._stopping = threading.Event()
+        self._trackers: dict[tuple[str, int], Tracker] = {}
+        self._epoch = 0
+        self._paused: set[tuple[str, int]] = set()
+        self._resume: set[tuple[str, int]] = set()
+        self._lock = threading.Lock()
+        self._stalled_since: float | None = None
+        self._measured = 0.0
+        self._total = 0
+        #: The group's metadata with the generation of the newest assignment. Read here, in the consumer's own
+        #: thread: asked for from another one, the client lets that wait while this one reads on and on.
+        self.group: object = None
+        more = {"group_instance_id": settings.instance_id} if settings.instance_id else {}
+        self.consumer = Consumer(
+            kafka.consumer_settings(
+                settings,
+                group_id=settings.sender_group,
+                partition_assignment_strategy="range",
+                session_timeout_ms=10_000,
+                heartbeat_interval_ms=3_000,
+                max_poll_interval_ms=300_000,
+                fetch_wait_max_ms=100,
+                fetch_queue_backoff_ms=20,
+                fetch_message_max_bytes=512 * 1024,
+                queued_max_messages_kbytes=1024,
+                queued_min_messages=max(1, min(settings.prefetch, 10_000)),
+                **more,
+            )
+        )
+        self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
+
+    def start(self) -> None:
+        """Join the group and read. Raises `Stop` when the topics are not there."""
+        self._total = self._partitions()
+        self._thread.start()
+
+    def _partitions(self) -> int:
+        while True:
+            try:
+                known = self.consumer.list_topics(timeout=10).topics
+                break
+            except KafkaException as error:
+                log.warning("Kafka cannot be reached, trying again", reason=error.args[0].str())
+                self._metrics.kafka_errors_total.labels("metadata").inc()
+                if self._stopping.wait(1.0):
+                    return 0
+        wanted = (self._delivery, *self._tiers)
+        if missing := [name for name in wanted if name not in known or known[name].error is not None]:
+            raise Stop(f"topics are missing: {', '.join(missing)}", "make them with `ringback topics create`")
+        counts = {name: len(known[name].partitions) for name in wanted}
+        if len(set(counts.values())) > 1:
+            listed = ", ".join(f"{name}: {count}" for name, count in counts.items())
+            raise Stop(
+                f"the delivery and delay topics differ in their partitions ({listed})", "give all the same count"
+            )
+        return counts[self._delivery]
+
+    def resume(self, topic: str, partition: int) -> None:
+        """The head that a delay partition was paused for has been looked at: read on. From any thread."""
+        with self._lock:
+            self._resume.add((topic, partition))
+
+    def stop(self) -> None:
+        """Read nothing more; the membership stays until `close`."""
+        self._stopping.set()
+
+    def close(self) -> None:
+        """Leave the group (a static member stays in it). Blocks."""
+        self.stop()
+        if self._thread.is_alive():
+            self._thread.join()
+        self.consumer.close()
+
+    def _run(self) -> None:
+        try:
+            self.consumer.subscribe(
+                [self._delivery, *self._tiers],
+                on_assign=self._on_assign,
+                on_revoke=self._on_revoke,
+                on_lost=self._on_lost,
+            )
+            while not self._stopping.is_set():
+                self._step()
+        except Exception as error:
+            log.error("the consumer stopped", reason=str(error))
+            self._fatal(error)
+
+    def _step(self) -> None:
+        self._resume_heads()
+        self._measure()
+        room = self._reader.room()
+        if room <= 0:
+            self._stall()
+            return
+        if self._stalled_since is not None:
+            self._end_stall()
+        messages = self.consumer.consume(min(BATCH, room), WAIT_SECONDS)
+        if messages:
+            self._deliver(messages)
+
+    def _measure(self) -> None:
+        """The lag of the delivery topic, by what the client last heard of its ends. Delay topics always have one:
+        they wait.
+        """
+        now = time.monotonic()
+        if now < self._measured + MEASURE_SECONDS:
+            return
+        self._measured = now
+        for (topic, partition), tracker in self._trackers.items():
+            if topic != self._delivery:
+                continue
+            _, end = self.consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
+            lag = max(0, end - (tracker.following or 0)) if end >= 0 else 0
+            self._metrics.lag_records.labels(topic, str(partition)).set(lag)
+
+    def _deliver(self, messages: list[Message]) -> None:
+        records: list[Taken] = []
+        waiting: set[tuple[str, int]] = set()
+        for message in messages:
+            if (error := message.error()) is not None:
+                self._note(error)
+                continue
+            place = (message.topic() or "", message.partition() or 0)
+            tracker = self._trackers.get(place)
+            if tracker is None or not tracker.open:
+                continue
+            tier = self._tiers.get(place[0])
+            appended = message.timestamp()[1]
+            if tier is not None and place not in self._paused and not self._reader.due(tier, appended):
+                waiting.add(place)
+            records.append(Taken(tracker, tier, message.offset() or 0, appended, message.key(), message.value()))
+        if waiting:
+            self._paused |= waiting
+            self.consumer.pause([TopicPartition(*place) for place in waiting])
+        if records:
+            self._reader.taken(records)
+
+    def _note(self, error: KafkaError) -> None:
+        if error.fatal():
+            raise KafkaException(error)
+        log.warning("Kafka reports", reason=error.str())
+        self._metrics.kafka_errors_total.labels("consume").inc()
+
+    def _resume_heads(self) -> None:
+        if not self._resume:
+            return
+        with self._lock:
+            places, self._resume = self._resume & self._paused, set()
+        if places:
+            self._paused -= places
+            self.consumer.resume([TopicPartition(*place) for place in places])
+
+    def _stall(self) -> None:
+        """No room: wait a little; when it lasts, poll with everything paused."""
+        now = time.monotonic()
+        if self._stalled_since is None:
+            self._stalled_since = now
+        if now - self._stalled_since < STALL_SECONDS:
+            time.sleep(0.002)
+            return
+        if assignment := self.consumer.assignment():
+            self.consumer.pause(assignment)
+        messages = self.consumer.consume(1, 0.05)
+        if messages:
+            self._deliver(messages)
+
+    def _end_stall(self) -> None:
+        stalled, self._stalled_since = self._stalled_since, None
+        if stalled is not None and time.monotonic() - stalled >= STALL_SECONDS:
+            places = [place for place in self._trackers if place not in self._paused]
+            self.consumer.resume([TopicPartition(*place) for place in places])
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._epoch += 1
+        self.group = consumer.consumer_group_metadata()
+        found = self._committed(consumer, partitions)
+        trackers = []
+        for one in found:
+            known = one.offset >= 0
+            tracker = Tracker(
+                one.topic, one.partition, self._epoch, one.offset if known else None, one.metadata if known else None
+            )
+            self._trackers[one.topic, one.partition] = tracker
+            trackers.append(tracker)
+        consumer.assign(
+            [TopicPartition(p.topic, p.partition, p.offset if p.offset >= 0 else OFFSET_BEGINNING) for p in found]
+        )
+        self._paused.clear()
+        self._stalled_since = None
+        mine = sum(topic == self._delivery for topic, _ in self._trackers)
+        log.info("assigned", partitions=mine, of=self._total)
+        self._reader.assigned(trackers, mine / self._total if self._total else 1.0)
+
+    def _committed(self, consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        while partitions:
+            try:
+                found = consumer.committed(partitions, timeout=10)
+                if all(one.error is None for one in found):
+                    return list(found)
+                reason = next(one.error.str() for one in found if one.error is not None)
+            except KafkaException as error:
+                reason = error.args[0].str()
+            log.warning("committed offsets cannot be read, trying again", reason=reason)
+            if self._stopping.wait(0.2):
+                break
+        return []
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._reader.revoked(self._forget(partitions))
+
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        log.warning("partitions lost", count=len(partitions))
+        self._reader.lost(self._forget(partitions))
+
+    def _forget(self, partitions: list[TopicPartition]) -> list[Tracker]:
+        places = [(one.topic, one.partition) for one in partitions]
+        self._paused -= set(places)
+        return [tracker for place in places if (tracker := self._trackers.pop(place, None)) is not None]

@@ -1,0 +1,42 @@
+"""The records of delay topics that were read and are not due: only the head of each partition is looked at."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from .consumer import Taken
+from .offsets import Tracker
+
+
+class Heads:
+    """Queues of unopened records, one for each partition of a delay topic. `empty` is called when one has run out,
+    to read on.
+    """
+
+    def __init__(self, due: Callable[[int, int], bool], empty: Callable[[Tracker], None]) -> None:
+        self._due = due
+        self._empty = empty
+        self._queues: dict[Tracker, deque[Taken]] = {}
+
+    def add(self, record: Taken) -> None:
+        """Append a record to its partition's queue."""
+        self._queues.setdefault(record.tracker, deque()).append(record)
+
+    def take(self, room: int) -> Iterator[Taken]:
+        """Up to `room` records that are due now, in the order of their partitions."""
+        for tracker, queue in list(self._queues.items()):
+            while queue and room > 0 and self._due(queue[0].tier or 0, queue[0].appended):
+                room -= 1
+                yield queue.popleft()
+            if not queue:
+                del self._queues[tracker]
+                self._empty(tracker)
+
+    def forget(self, trackers: set[Tracker]) -> None:
+        """Drop what was read of partitions that go."""
+        for tracker in trackers:
+            self._queues.pop(tracker, None)
+
+    def __len__(self) -> int:
+        return sum(len(queue) for queue in self._queues.values())

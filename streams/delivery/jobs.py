@@ -1,0 +1,64 @@
+"""A record of a delivery topic becomes a job, or is poison. Pure.
+
+Poison is a record that is no job, or one whose numbers no worker writes. It would come back for ever or hang a lane,
+so it is a dead letter at once.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from schemas.config import DAY
+from schemas.job import Job
+
+#: The most redeliveries a postback may have (contract §6), with room for what an operator replays.
+MOST_ATTEMPTS = 100
+#: The longest time a job may lie between its decision and its due time. Delays end after 10 min, backoff after an hour.
+FARTHEST_DUE = 30 * DAY
+MOST_AGE = 366 * DAY
+EARLIEST = 946_684_800_000  # the year 2000
+
+_decoder = msgspec.json.Decoder(Job)
+_encoder = msgspec.json.Encoder()
+
+
+class Poison(NamedTuple):
+    """Why a record cannot be worked on; `job` when it could at least be read."""
+
+    detail: str
+    job: Job | None = None
+
+
+def decode(value: bytes | None, now: int) -> Job | Poison:
+    """The job in `value`, or why it is poison. Never raises."""
+    if value is None:
+        return Poison("the value is null")
+    try:
+        job = _decoder.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return Poison(str(error))
+    complaint = _complaint(job, now)
+    return job if complaint is None else Poison(complaint, job)
+
+
+def encode(job: Job) -> bytes:
+    """The job as the value of a record."""
+    return _encoder.encode(job)
+
+
+def _complaint(job: Job, now: int) -> str | None:
+    if not 0 <= job.attempts <= MOST_ATTEMPTS:
+        return f"attempts is {job.attempts}"
+    if not 0 <= job.retry_attempts <= MOST_ATTEMPTS:
+        return f"retry_attempts is {job.retry_attempts}"
+    if not EARLIEST <= job.decided_at <= now + DAY:
+        return f"decided_at is {job.decided_at}"
+    if not EARLIEST <= job.due_at <= max(now, job.decided_at) + FARTHEST_DUE:
+        return f"due_at is {job.due_at}"
+    if not 0 <= job.max_age <= MOST_AGE:
+        return f"max_age is {job.max_age}"
+    if not (job.job_id and job.job_id.isascii() and job.job_id.isprintable() and len(job.job_id) <= 200):
+        return "job_id is not a printable text of 1 to 200 ASCII characters"
+    return None

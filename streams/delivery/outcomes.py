@@ -1,0 +1,240 @@
+"""What became of jobs goes to Kafka: receipts, retry records, dead letters and source offsets together, or not at all.
+
+One transactional producer per process. Every commit interval one transaction takes all that was settled since the
+last one, and with it the positions of the source partitions. So a crash can repeat what was in flight and one
+interval, but never fork a chain of retries or lose a receipt. The group's generation goes along: a sender that has
+lost its partitions cannot commit for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, Protocol
+
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+
+from streams import kafka, logs
+from streams.metrics import Metrics
+from streams.settings import Settings
+
+from .offsets import Position, Tracker
+from .settling import Record
+
+log = logs.get(__name__)
+
+#: An abandoned transaction hides what comes after it from readers for so long.
+TRANSACTION_TIMEOUT_MS = 10_000
+#: How long one call to the client may take before it is made again, which is safe for those that say so (seconds).
+CALL_SECONDS = 5.0
+#: A pause before a transaction that was aborted is done again (seconds).
+REDO_SECONDS = 0.1
+#: A commit takes milliseconds; one that takes so long (seconds) means that the broker is away.
+LATE_SECONDS = 0.5
+#: After a quiet time the first outcome waits so long (seconds) for others.
+GATHER_SECONDS = 0.005
+#: As many settled jobs are a full batch.
+FULL_BATCH = 5_000
+
+
+class Settled(NamedTuple):
+    """The work on the record at `offset` is done once `records` are written."""
+
+    tracker: Tracker
+    offset: int
+    records: tuple[Record, ...]
+
+
+class Fatal(Exception):
+    """The producer cannot go on: it was fenced, or its transaction was taken from it. Nothing of the open batch was
+    committed by us.
+    """
+
+
+class Aborted(Exception):
+    """The transaction was aborted: nothing of it is seen, and it may be done again."""
+
+
+class Commit(Protocol):
+    """Writes batches."""
+
+    def __call__(self, records: list[tuple[int, Record]], positions: list[tuple[Tracker, Position]]) -> None:
+        """Write `records` (with their partitions) and commit `positions` in one transaction; blocks until it is
+        committed.
+
+        Raises `Aborted` or `Fatal`.
+        """
+        ...
+
+
+class Transactions:
+    """The transactional producer. `start` and the calls block, and belong into one thread."""
+
+    def __init__(self, settings: Settings, transactional_id: str, group: Callable[[], Any]) -> None:
+        self._group = group
+        self._ending = False
+        self._producer = Producer(
+            kafka.producer_settings(
+                settings,
+                transactional_id=transactional_id,
+                transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+                # A retry record is its job and a few digits more: what the worker could write must fit here too.
+                message_max_bytes=1_040_000,
+                queue_buffering_max_messages=200_000,
+                linger_ms=5,
+            )
+        )
+
+    def start(self) -> None:
+        """Fence an earlier producer of the same id and end its open transaction. Raises `Fatal`."""
+        self._call(self._producer.init_transactions, CALL_SECONDS)
+
+    def __call__(self, records: list[tuple[int, Record]], positions: list[tuple[Tracker, Position]]) -> None:
+        """See `Commit`."""
+        self._call(self._producer.begin_transaction)
+        for partition, record in records:
+            self._produce(partition, record)
+        if positions:
+            offsets = [
+                TopicPartition(tracker.topic, tracker.partition, position.offset, position.metadata)
+                for tracker, position in positions
+            ]
+            self._call(lambda: self._producer.send_offsets_to_transaction(offsets, self._group(), CALL_SECONDS))
+        self._call(self._producer.commit_transaction, CALL_SECONDS)
+
+    def _produce(self, partition: int, record: Record) -> None:
+        while True:
+            try:
+                self._producer.produce(record.topic, record.value, record.key, partition)
+                return
+            except BufferError:
+                self._producer.poll(0.05)
+            except KafkaException as error:
+                self._give_up(error.args[0])
+
+    def _call(self, step: Callable[..., Any], *arguments: Any) -> None:
+        """Make a call until it is done; those that time out or may be retried are made again, as the client asks
+        for.
+        """
+        while True:
+            try:
+                step(*arguments)
+                return
+            except KafkaException as error:
+                cause: KafkaError = error.args[0]
+                if not cause.retriable() or cause.fatal():
+                    self._give_up(cause)
+                if self._ending:
+                    raise Fatal(cause.str()) from error
+                time.sleep(0.02)
+
+    def _give_up(self, cause: KafkaError) -> None:
+        if cause.fatal() or not cause.txn_requires_abort():
+            raise Fatal(cause.str())
+        self._abort()
+        raise Aborted(cause.str())
+
+    def _abort(self) -> None:
+        while True:
+            try:
+                self._producer.abort_transaction(CALL_SECONDS)
+                return
+            except KafkaException as error:
+                cause: KafkaError = error.args[0]
+                if cause.fatal() or not cause.retriable() or self._ending:
+                    raise Fatal(cause.str()) from error
+
+    def discard(self) -> None:
+        """Forget what is queued and end a call that is under way; the coordinator aborts an open transaction."""
+        self._ending = True
+        self._producer.purge()
+
+
+class Outbox:
+    """Collects what is settled and commits it, batch after batch. All methods belong to the event loop."""
+
+    def __init__(self, commit: Commit, interval_ms: int, metrics: Metrics) -> None:
+        self._commit = commit
+        self._interval = interval_ms / 1000
+        self._metrics = metrics
+        self._settled: list[Settled] = []
+        self._wanted = asyncio.Event()
+        self._full = asyncio.Event()
+        self._lock = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, "outcomes")
+        self.committed_at = time.monotonic()
+        self._writing_since: float | None = None
+
+    @property
+    def late(self) -> bool:
+        """A commit takes so long that the broker may be away: what is sent now may have to be sent again."""
+        return self._writing_since is not None and time.monotonic() - self._writing_since > LATE_SECONDS
+
+    def __len__(self) -> int:
+        return len(self._settled)
+
+    def put(self, tracker: Tracker, offset: int, records: tuple[Record, ...] = ()) -> None:
+        """Settle the record at `offset`; it is committed within the interval while the broker is there."""
+        self._settled.append(Settled(tracker, offset, records))
+        self._wanted.set()
+        if len(self._settled) >= FULL_BATCH:
+            self._full.set()
+
+    async def run(self) -> None:
+        """Commit for ever. Raises `Fatal`."""
+        earliest = 0.0
+        while True:
+            await self._wanted.wait()
+            # An interval begins with the commit before it: the longer that took, the less is waited for the next one.
+            wait = max(GATHER_SECONDS, earliest - time.monotonic())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._full.wait(), wait)
+            earliest = time.monotonic() + self._interval
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Commit what is settled by now; returns when it is committed. Raises `Fatal`."""
+        async with self._lock:
+            self._writing_since = time.monotonic()
+            try:
+                await self._flush()
+            finally:
+                self._writing_since = None
+
+    async def _flush(self) -> None:
+        self._wanted.clear()
+        self._full.clear()
+        batch, self._settled = self._settled, []
+        # Finished before it is committed: the positions are those of this very transaction, and nobody else
+        # commits them.
+        batch = [one for one in batch if one.tracker.finish(one.offset)]
+        touched = {one.tracker for one in batch}
+        while batch:
+            try:
+                await self._write(batch, [tracker for tracker in touched if tracker.open])
+                return
+            except Aborted as error:
+                log.warning("outcomes were not committed, trying again", reason=str(error), jobs=len(batch))
+                self._metrics.kafka_errors_total.labels("transaction").inc()
+                await asyncio.sleep(REDO_SECONDS)
+            # What belongs to partitions that were lost meanwhile is another sender's now.
+            batch = [one for one in batch if one.tracker.open]
+
+    async def _write(self, batch: list[Settled], trackers: list[Tracker]) -> None:
+        records = [
+            (one.tracker.partition if record.partition is None else record.partition, record)
+            for one in batch
+            for record in one.records
+        ]
+        positions = [(tracker, position) for tracker in trackers if (position := tracker.changed()) is not None]
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._commit, records, positions)
+        for tracker, position in positions:
+            tracker.committed(position)
+        self.committed_at = time.monotonic()
+
+    def close(self) -> None:
+        """Let the thread end; what is not flushed is not committed."""
+        self._thread.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,60 @@
+"""What the sender counts. Looking up a metric by its labels costs more than counting, so what was looked up is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.job import Job
+from streams.metrics import Metrics
+
+from .settling import Settlement
+
+
+class Tallies:
+    """Counts settlements and times in the process's metrics."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._known: dict[tuple[str, ...], Any] = {}
+
+    def _labelled(self, name: str, *labels: str) -> Any:
+        key = (name, *labels)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = getattr(self._metrics, name).labels(*labels)
+        return found
+
+    def settled(self, job: Job | None, settlement: Settlement, now: int) -> None:
+        """Count what became of a record; `job` is None for poison that could not be read."""
+        if settlement.dead:
+            self._labelled("dead_letters_total", "job", settlement.dead).inc()
+        if job is None:
+            return
+        if settlement.attempt:
+            self._labelled("delivery_attempts_total", job.partner, job.postback_id, settlement.attempt).inc()
+        if settlement.terminal:
+            self._labelled(
+                "postbacks_finished_total", job.app_id, job.partner, job.postback_id, job.event, settlement.terminal
+            ).inc()
+            self._labelled("delivery_latency_seconds", job.partner).observe(max(0, now - job.decided_at) / 1000)
+        if settlement.waits:
+            self._labelled("retries_total", job.partner, settlement.waits).inc()
+
+    def sent(self, job: Job, now: int) -> None:
+        """A request goes out now."""
+        self._labelled("delivery_lateness_seconds", job.partner).observe(max(0, now - job.due_at) / 1000)
+
+    def took(self, job: Job, milliseconds: float | None) -> None:
+        """A request took so long."""
+        if milliseconds is not None:
+            self._labelled("request_seconds", job.partner).observe(milliseconds / 1000)
+
+    def blocked(self, job: Job) -> None:
+        """An address was refused."""
+        self._labelled("egress_blocked_total", job.partner).inc()
+
+    def lane(self, partner: str, in_flight: int, queued: int, held: bool) -> None:
+        """How a lane stands."""
+        self._labelled("jobs_in_flight", partner).set(in_flight)
+        self._labelled("jobs_waiting", partner).set(queued)
+        self._labelled("partner_held", partner, "hold").set(held)

@@ -1,0 +1,124 @@
+"""The offset tracker: what is committed covers finished work only, and what is finished is not done again."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.delivery.offsets import METADATA_LIMIT, Tracker, decode_runs, encode_runs
+
+
+def reading(offsets: list[int], committed: int | None = 0, metadata: str = "") -> tuple[Tracker, list[int]]:
+    """A tracker that was offered `offsets`, and those that it let through."""
+    tracker = Tracker("t", 0, 1, committed, metadata)
+    return tracker, [offset for offset in offsets if tracker.take(offset)]
+
+
+@given(st.lists(st.integers(0, 1 << 40), max_size=200))
+def test_runs_survive_their_text(lengths: list[int]) -> None:
+    assert decode_runs(encode_runs(lengths)) == lengths
+
+
+@given(st.text(max_size=50))
+def test_a_text_that_is_not_ours_never_raises(text: str) -> None:
+    assert all(length >= 0 for length in decode_runs(text))
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[list[int], list[bool]]:
+    """Offsets as they are read, with gaps for control records, and which of them finish."""
+    gaps = draw(st.lists(st.integers(1, 3), min_size=1, max_size=80))
+    offsets = [sum(gaps[:index]) for index in range(len(gaps))]
+    return offsets, draw(st.lists(st.booleans(), min_size=len(offsets), max_size=len(offsets)))
+
+
+@given(histories(), st.randoms(use_true_random=False), st.data())
+def test_a_restart_gives_back_exactly_what_was_unfinished(
+    history: tuple[list[int], list[bool]], random: object, data: st.DataObject
+) -> None:
+    offsets, finishes = history
+    tracker, taken = reading(offsets)
+    assert taken == offsets
+    finished = [offset for offset, finish in zip(offsets, finishes, strict=True) if finish]
+    for offset in data.draw(st.permutations(finished)):
+        assert tracker.finish(offset)
+    position = tracker.position()
+    assert position is not None
+    again, taken_again = reading([offset for offset in offsets if offset >= position.offset], *position)
+    assert taken_again == sorted(set(offsets) - set(finished))
+    assert all(offset in finished for offset in offsets if offset < position.offset)
+    assert len(again) == len(taken_again)
+
+
+@given(histories(), st.integers(0, 80))
+def test_what_was_finished_stays_known_while_a_restart_has_not_read_so_far(
+    history: tuple[list[int], list[bool]], reached: int
+) -> None:
+    offsets, finishes = history
+    tracker, _ = reading(offsets)
+    finished = [offset for offset, finish in zip(offsets, finishes, strict=True) if finish]
+    for offset in finished:
+        tracker.finish(offset)
+    first = tracker.position()
+    assert first is not None
+    left = [offset for offset in offsets if offset >= first.offset]
+    second, _ = reading(left[:reached], *first)
+    again = second.position()
+    assert again is not None
+    _, taken = reading([offset for offset in offsets if offset >= again.offset], *again)
+    assert taken == sorted(set(offsets) - set(finished))
+
+
+def test_nothing_is_committed_for_a_partition_that_was_not_read() -> None:
+    assert Tracker("t", 0, 1).position() is None
+
+
+def test_the_lowest_unfinished_offset_is_committed() -> None:
+    tracker, _ = reading([5, 6, 7], 5)
+    tracker.finish(6)
+    assert tracker.position() == (5, "1BB")
+    tracker.finish(5)
+    assert tracker.position() == (7, "")
+    tracker.finish(7)
+    assert tracker.position() == (8, "")
+
+
+def test_late_results_of_an_assignment_that_is_over_are_ignored() -> None:
+    tracker, _ = reading([1, 2])
+    tracker.close()
+    assert not tracker.finish(1)
+    assert len(tracker) == 2
+
+
+def test_an_offset_finishes_once() -> None:
+    tracker, _ = reading([1, 2])
+    assert tracker.finish(1)
+    assert not tracker.finish(1)
+    assert not tracker.finish(99)
+
+
+def test_an_unchanged_position_is_not_committed_again() -> None:
+    tracker, _ = reading([0, 1])
+    tracker.finish(0)
+    changed = tracker.changed()
+    assert changed is not None
+    tracker.committed(changed)
+    assert tracker.changed() is None
+
+
+@pytest.mark.parametrize("step", [2, 3, 40, 2_000])
+def test_intake_stops_before_the_metadata_is_too_long(step: int) -> None:
+    tracker = Tracker("t", 0, 1, 0)
+    batch, offset = 500, 0
+    for _ in range(50):
+        if tracker.pressed(batch):
+            break
+        for _ in range(batch):
+            tracker.take(offset)
+            offset += step
+    else:
+        pytest.fail("it is never pressed")
+    position = tracker.position()
+    assert position is not None
+    assert len(position.metadata) <= METADATA_LIMIT

@@ -1,0 +1,87 @@
+"""What is written for a job's next step or end."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from schemas.dead_letter import REASONS, DeadLetter
+from schemas.job import Job
+from schemas.receipt import Receipt
+from streams.delivery import retry
+from streams.delivery.course import End
+from streams.delivery.jobs import Poison
+from streams.delivery.outcome import Outcome
+from streams.delivery.settling import Settlement, Settling, Source
+from streams.delivery.tiers import Tiers
+from streams.kafka import Topics
+from tests.support.sending import job_for
+
+NOW = 1_760_000_000_000
+TOPICS = Topics("r.")
+SETTLING = Settling(TOPICS, Tiers())
+SOURCE = Source("r.delivery", 3, 17, b"key")
+
+
+def job(**more: object) -> Job:
+    return job_for("http://x.example/", 1, NOW, **more)
+
+
+def receipts(settlement: Settlement) -> list[tuple[str, str, int]]:
+    found = [msgspec.json.decode(r.value, type=Receipt) for r in settlement.records if r.topic == TOPICS.receipts]
+    return [(receipt.kind, receipt.outcome, receipt.attempt) for receipt in found]
+
+
+def test_a_delivery_has_its_attempt_and_its_terminal_receipt() -> None:
+    settlement = SETTLING.ruled(job(attempts=2), SOURCE, Outcome("answer", 200), retry.Delivered(), NOW)
+    assert receipts(settlement) == [("attempt", "delivered", 3), ("terminal", "delivered", 3)]
+    assert all(record.key == b"key" and record.partition is None for record in settlement.records)
+
+
+def test_a_retry_is_charged_and_waits_in_the_tier_of_its_time() -> None:
+    settlement = SETTLING.ruled(job(), SOURCE, Outcome("answer", 500), retry.Retry(NOW + 40_000), NOW)
+    assert receipts(settlement) == [("attempt", "failed", 1)]
+    record = settlement.records[1]
+    again = msgspec.json.decode(record.value, type=Job)
+    assert (record.topic, again.attempts, again.due_at) == ("r.delivery.retry.32s", 1, NOW + 40_000)
+
+
+@pytest.mark.parametrize("reason", ["attempts_used_up", "no_retry_status", "unsendable"])
+def test_a_failure_has_both_receipts_and_a_dead_letter_that_can_be_replayed(reason: str) -> None:
+    settlement = SETTLING.ruled(job(attempts=3), SOURCE, Outcome("answer", 500), retry.Failed(reason), NOW)
+    assert receipts(settlement) == [("attempt", "failed", 4), ("terminal", "failed", 4)]
+    letter = msgspec.json.decode(settlement.records[2].value, type=DeadLetter)
+    assert (letter.reason, letter.status, letter.topic, letter.partition, letter.offset) == (
+        reason,
+        500,
+        "r.delivery",
+        3,
+        17,
+    )
+    assert reason in REASONS
+    assert letter.value is not None
+    assert msgspec.json.decode(letter.value, type=Job).job_id == "job-1"
+
+
+def test_what_is_not_charged_leaves_no_receipt() -> None:
+    settlement = SETTLING.ruled(job(), SOURCE, Outcome("ours"), retry.NotCharged(NOW + 9_000), NOW)
+    assert receipts(settlement) == []
+    assert msgspec.json.decode(settlement.records[0].value, type=Job).attempts == 0
+
+
+def test_parking_never_makes_a_job_due_earlier() -> None:
+    settlement = SETTLING.parked(job(due_at=NOW + 60_000), SOURCE, NOW + 8_000, NOW, "lane", reserved=True)
+    parked = msgspec.json.decode(settlement.records[0].value, type=Job)
+    assert (parked.due_at, parked.reserved) == (NOW + 60_000, True)
+
+
+def test_an_end_without_a_request_is_one_terminal_receipt() -> None:
+    settlement = SETTLING.ended(job(), SOURCE, End("suppressed", "shadow"), NOW)
+    assert receipts(settlement) == [("terminal", "suppressed", 0)]
+
+
+def test_poison_that_names_its_job_ends_it() -> None:
+    assert receipts(SETTLING.poisoned(Poison("bad", job()), SOURCE, b"{}", NOW)) == [("terminal", "failed", 0)]
+    nameless = SETTLING.poisoned(Poison("bad"), SOURCE, b"x" * 2_000_000, NOW)
+    assert [record.topic for record in nameless.records] == [TOPICS.dead_letters]
+    assert len(nameless.records[0].value) < 1_000_000
