@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install lint test unit bench format lock schemas clean
+.PHONY: help install lint test unit bench format lock schemas docs clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -42,6 +42,9 @@ format: $(INSTALLED) ## put the code into shape
 
 schemas: $(INSTALLED) ## write the JSON Schemas of the records anew
 	$(BIN)/python -m schemas.export
+
+docs: $(INSTALLED) ## write the pages of docs/ that are made from the tables anew
+	$(BIN)/python -m streams.cli.pages
 
 lock: $(INSTALLED) ## resolve the dependencies anew
 	{ echo "# Every package that developing and testing needs, pinned and hashed. Written by: make lock"; \

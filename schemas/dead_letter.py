@@ -13,7 +13,7 @@ REASONS: dict[str, str] = {
     "invalid": "a required field is missing or a field has the wrong type",
     "no_identifier": "none of the identifiers of the app's device_key order is present",
     "time": "the record's own time lies before 2000 or more than a day after its append time",
-    "too_large": "the record, its job or its device's state is larger than the limit",
+    "too_large": "the record, an id or name in it, its job or its device's state is larger than the limit",
     "internal": "a rule raised an error; the record changed nothing",
     "attempts_used_up": "the partner refused, or could not be reached, as often as the postback allows",
     "no_retry_status": "the partner answered a status that is configured as final",
@@ -23,7 +23,9 @@ REASONS: dict[str, str] = {
 
 
 class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """A record that could not be used, with its place and raw bytes (base64 in JSON, cut at 700 kB)."""
+    """A record that could not be used, with its place and raw bytes (base64 in JSON; very large ones are cut, and
+    `detail` says so).
+    """
 
     kind: Literal["input", "job"]
     reason: str

@@ -42,7 +42,10 @@ TOUCH_FIELDS = (
 
 
 class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What installs and events have in common. `app_id` is required, so is one of `IDENTIFIERS`."""
+    """What installs and events have in common. `app_id` is required, so is one of `IDENTIFIERS`.
+
+    The `id`, the name of an event and the identifier of the device have at most 1,000 characters.
+    """
 
     app_id: str
     id: str | None = None

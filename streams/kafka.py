@@ -21,6 +21,9 @@ DAY_MS = 86_400_000
 #: A batch may write to every partition of the users topic, and a transaction costs more with each partition it touches.
 MAX_USERS_PARTITIONS = 16
 
+#: A dead letter carries a record that may be as large as a broker takes by default (1 MiB), in base64.
+LARGEST_DEAD_LETTER = 2 * 1024 * 1024
+
 #: The delay topics: tier k holds jobs for 8·2ᵏ s.
 TIERS_MS = tuple(8_000 * 2**k for k in range(9))
 TIER_NAMES = tuple(f"{tier // 1000}s" for tier in TIERS_MS)
@@ -52,6 +55,7 @@ class Topics:
 @dataclass(frozen=True)
 class TopicRow:
     """How one of our topics is kept. `retention` in ms; None: for ever, compacted. `count`: its partition number.
+    `largest`: bytes of its largest record; None: the broker's own limit.
 
     `input`: as many as the input topics; `users`: the same, at most `MAX_USERS_PARTITIONS`; `one`: one.
     """
@@ -60,6 +64,7 @@ class TopicRow:
     count: Literal["input", "users", "one"]
     retention: int | None
     append_time: bool = False
+    largest: int | None = None
 
     def config(self) -> dict[str, str]:
         """The topic's Kafka configuration."""
@@ -68,6 +73,8 @@ class TopicRow:
             config["retention.ms"] = str(self.retention)
         if self.append_time:
             config["message.timestamp.type"] = "LogAppendTime"
+        if self.largest is not None:
+            config["max.message.bytes"] = str(self.largest)
         return config
 
     def partitions(self, inputs: int) -> int:
@@ -84,7 +91,7 @@ def topic_table(prefix: str) -> tuple[TopicRow, ...]:
         # The order within a delay topic is the order of due times only if the broker stamps the records.
         *(TopicRow(name, "input", 7 * DAY_MS, append_time=True) for name in topics.retries()),
         TopicRow(topics.receipts, "input", 30 * DAY_MS),
-        TopicRow(topics.dead_letters, "input", 30 * DAY_MS),
+        TopicRow(topics.dead_letters, "input", 30 * DAY_MS, largest=LARGEST_DEAD_LETTER),
         TopicRow(topics.decisions, "input", 7 * DAY_MS),
         TopicRow(topics.report, "input", None),
         TopicRow(topics.config, "one", None),
@@ -131,7 +138,7 @@ def confluent_settings(settings: Settings, **more: Any) -> dict[str, Any]:
 
     Its log lines go to our own logs, not to standard error, and are written when the client is polled.
     """
-    _check(settings)
+    check(settings)
     common: dict[str, Any] = {
         "bootstrap.servers": settings.bootstrap_servers,
         "client.id": "ringback",
@@ -162,7 +169,7 @@ def consumer_settings(settings: Settings, **more: Any) -> dict[str, Any]:
 
 def aiokafka_settings(settings: Settings) -> dict[str, Any]:
     """The connection arguments of every aiokafka client. Raises `Stop` when the options cannot be followed."""
-    _check(settings)
+    check(settings)
     arguments: dict[str, Any] = {"bootstrap_servers": settings.bootstrap_servers, "client_id": "ringback"}
     for option in OPTIONS:
         if option.aiokafka and (value := settings.kafka_options.get(option.confluent)) is not None:
@@ -173,8 +180,8 @@ def aiokafka_settings(settings: Settings) -> dict[str, Any]:
     return arguments
 
 
-def _check(settings: Settings) -> None:
-    """Refuse what one of the two clients cannot do, before either has started."""
+def check(settings: Settings) -> None:
+    """Refuse options that one of the two clients cannot follow, before either has started. Raises `Stop`."""
     options = settings.kafka_options
     mechanism = options.get("sasl.mechanism", options.get("sasl.mechanisms", "PLAIN")).upper()
     if mechanism not in MECHANISMS:
@@ -191,6 +198,22 @@ def _check(settings: Settings) -> None:
     for option in OPTIONS:
         if option.kind is int and not options.get(option.confluent, "0").isdigit():
             raise Stop(f"kafka_options: {option.confluent} must be a whole number", exit_code=USAGE)
+    if problem := _refusal(tuple(sorted(options.items()))):
+        raise Stop(f"kafka_options: {problem}", "look the option up in librdkafka's CONFIGURATION.md", USAGE)
+
+
+@lru_cache(maxsize=16)
+def _refusal(options: tuple[tuple[str, str], ...]) -> str:
+    """What librdkafka itself has against the options, in its words; empty when nothing. Connects to nothing."""
+    if not options:
+        return ""
+    from confluent_kafka import KafkaException, Producer
+
+    try:
+        Producer({**dict(options), "logger": logging.getLogger("kafka")})
+    except KafkaException as error:
+        return str(error.args[0].str())
+    return ""
 
 
 def _tls_context(options: dict[str, str]) -> ssl.SSLContext:

@@ -58,10 +58,16 @@ def parse_duration(written: object) -> int:
     """`30s` as milliseconds. An integer is taken as milliseconds already; raises ValueError for anything else."""
     if isinstance(written, int) and not isinstance(written, bool):
         return written
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", str(written).strip())
+    match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,9})?)\s*(ms|s|m|h|d)", str(written).strip(), re.ASCII)
     if match is None:
         raise ValueError(f"{written!r} is not a duration: write a number with a unit, such as 50ms, 30s, 5m, 1h or 2d")
     return round(float(match[1]) * UNITS[match[2]])
+
+
+def duration_text(milliseconds: int) -> str:
+    """A duration in its largest whole unit, as `parse_duration` reads it: `30d`, `90s`."""
+    unit = next(unit for unit, size in reversed(UNITS.items()) if milliseconds % size == 0)
+    return f"{milliseconds // UNITS[unit]}{unit}" if milliseconds else "0s"
 
 
 def _parse_networks(written: object) -> tuple[str, ...]:
@@ -128,7 +134,9 @@ class Settings(BaseSettings):
     replication: int = Field(1, ge=1, le=32_767, description="Replication factor of the topics that are created.")
     compression: Literal["zstd", "snappy", "lz4", "gzip", "none"] = Field("zstd", description="Of what is produced.")
     batch_records: int = Field(2_000, ge=1, le=100_000, description="Most input records in one checkpoint.")
-    max_record_bytes: int = Field(1_000_000, ge=1_000, description="A larger input record is a dead letter.")
+    max_record_bytes: int = Field(
+        1_000_000, ge=1_000, le=5_000_000, description="A larger input record is a dead letter."
+    )
     hold_limit: int = Field(1_000, ge=1, description="Most records of a device that wait for its install.")
     dead_letter_window: int = Field(1_000, ge=1, description="Records of a source over which bad ones are counted.")
     dead_letter_limit: int = Field(
@@ -237,7 +245,7 @@ def shown(settings: Settings, name: str) -> str:
         isinstance(part, BeforeValidator) and part.func is parse_duration
         for part in Settings.model_fields[name].metadata
     ):
-        return _duration_text(value)
+        return duration_text(value)
     return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
@@ -246,8 +254,3 @@ def environment(settings: Settings) -> dict[str, str]:
     given = sorted(settings.model_fields_set)
     secret = {"kafka_options": json.dumps(settings.kafka_options)}
     return {PREFIX + name.upper(): secret.get(name, shown(settings, name)) for name in given}
-
-
-def _duration_text(milliseconds: int) -> str:
-    unit = next(unit for unit, size in reversed(UNITS.items()) if milliseconds % size == 0)
-    return f"{milliseconds // UNITS[unit]}{unit}" if milliseconds else "0s"

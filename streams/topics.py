@@ -58,6 +58,8 @@ class Plan:
 
 #: What must hold of our topics for the sender to be right. Retention is the user's to change.
 ESSENTIAL = ("cleanup.policy", "message.timestamp.type")
+#: A topic of ours may take larger records than it must, not only smaller ones.
+LARGEST = "max.message.bytes"
 
 
 def plan(sources: Iterable[Source], prefix: str, found: Mapping[str, Found], partitions: int) -> Plan:
@@ -72,7 +74,9 @@ def plan(sources: Iterable[Source], prefix: str, found: Mapping[str, Found], par
     }
     inputs = max(counts.values(), default=partitions)
     problems = _unequal(counts, inputs)
-    wanted = [Wanted(source.topic, inputs, False, {}) for source in sources]
+    # The order in which records count is that of the broker's clock: a producer's clock could make a record overtake.
+    appended = {"message.timestamp.type": "LogAppendTime"}
+    wanted = [Wanted(source.topic, inputs, False, appended) for source in sources]
     wanted += [Wanted(row.name, row.partitions(inputs), True, row.config()) for row in topic_table(prefix)]
     for topic in wanted:
         if topic.ours and topic.name in found:
@@ -87,7 +91,7 @@ def _unequal(counts: Mapping[str, int], inputs: int) -> list[Problem]:
         Problem(
             topic,
             f"has {count} partitions, {most[0]} has {inputs}",
-            f"give both the same number, or declare the source {topic} with `rekey: true`",
+            "give both the same number (`rekey: true`, for sources of another one, is not supported yet)",
         )
         for topic, count in counts.items()
         if count != inputs
@@ -110,9 +114,11 @@ def _differences(wanted: Wanted, found: Found) -> Iterable[Problem]:
             f"has {found.partitions} partitions, expected {wanted.partitions}; Kafka cannot take any away",
             f"{raised}delete it if it is empty, or choose another RINGBACK_TOPIC_PREFIX",
         )
-    for key in ESSENTIAL:
+    for key in (*ESSENTIAL, LARGEST):
         is_now, should = found.config.get(key), wanted.config.get(key)
-        if should is not None and is_now is not None and is_now != should:
+        if should is None or is_now is None:
+            continue
+        if is_now != should if key != LARGEST else int(is_now) < int(should):
             yield Problem(
                 name,
                 f"{key} is {is_now}, expected {should}",

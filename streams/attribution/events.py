@@ -36,6 +36,9 @@ ACTIVITIES = frozenset({"registration", "authorization", "launch", "visit", "imp
 #: Activities that start an attribution on the web when they have a touch (the last-visit model).
 WEB_VISITS = frozenset({"visit"})
 
+#: What no custom event can be called: records of that name have a family of their own, or are refused.
+NO_CUSTOM_NAMES = RESERVED | ALIASES.keys() | {"install"}
+
 NAME = "<name>"
 
 
@@ -141,12 +144,12 @@ def family_of(name: str) -> str:
 def parse(name: str) -> Row | None:
     """The row of a derived event as a configuration writes it, or None. Aliases have none: see `suggest`.
 
-    `event:coins` is a case of `event:<name>`; a reserved name, or an alias of one, is no custom event.
+    `event:coins` is a case of `event:<name>`; a reserved name, an alias of one, or `install` is no custom event.
     """
     family, colon, custom = name.partition(":")
     if not colon:
         return _BY_NAME.get(name)
-    if not custom or custom in RESERVED or custom in ALIASES:
+    if not custom or custom in NO_CUSTOM_NAMES:
         return None
     return _BY_NAME.get(f"{family}:{NAME}")
 
@@ -155,7 +158,7 @@ def suggest(name: str) -> str | None:
     """What somebody who wrote `name` for a derived event probably meant, if that can be told."""
     family, colon, custom = name.partition(":")
     reserved = ALIASES.get(custom, custom)
-    if colon and reserved in RESERVED:
+    if colon and reserved in NO_CUSTOM_NAMES:
         return _close(family.replace("event", reserved))
     if colon:
         close = _close(f"{family}:{NAME}")

@@ -2,7 +2,8 @@
 
 A record that is read is judged in this order:
 
-1. *too late*: its own time lies more than the dedup window before the newest of the device's processed records;
+1. *too late*: its own time lies more than the dedup window before the newest of the device's processed records (or
+   before what has been forgotten under a smaller window);
 2. *duplicate*: a record of its kind and id has been read before, even if that one was held or a reinstall;
 3. *held*: an event for which an install may still come, see `_waits`;
 4. otherwise it is processed, and if it is an install, what the device holds after it.
@@ -35,12 +36,15 @@ def fold(device: Device | None, entry: Entry, app: App, lookbacks: Lookbacks, ho
     if device is None:
         device = Device()
     oldest = device.newest - app.dedup_window if device.attributions else None
-    if oldest is not None and entry.at < oldest:
+    if oldest is not None and entry.at < max(oldest, device.forgotten):
         return _step(device, app, entry, "too_late")
     record_mark = mark(entry.kind + entry.id)
     if has_seen(device.seen, record_mark):
         return _step(device, app, entry, "duplicate")
-    device.seen = see(device.seen, record_mark, entry.at, oldest)
+    seen = see(device.seen, record_mark, entry.at, oldest)
+    if oldest is not None and len(seen) <= len(device.seen):
+        device.forgotten = max(device.forgotten, oldest)
+    device.seen = seen
 
     record = entry.record
     if isinstance(record, Event) and _waits(device, entry, app):

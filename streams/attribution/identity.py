@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from schemas import times
 from schemas.config import DAY, MINUTE, App
 from schemas.record import Event, Install
 
-from . import times
 from .entry import Entry, Kind, Rejection
 from .events import ALIASES
 
@@ -14,6 +14,9 @@ EARLIEST = 946_684_800_000
 
 #: An own time this much after the append time is a clock that runs a little ahead; beyond it, it is wrong.
 SKEW = 5 * MINUTE
+
+#: Ids and names become keys and stand in every record that is written for this one: none has more characters.
+LONGEST_NAME = 1_000
 
 _LOWER_CASED = ("google_aid", "ios_ifa", "windows_aid", "ios_ifv")
 _ADVERTISING_IDS = frozenset({"google_aid", "ios_ifa", "windows_aid"})
@@ -37,6 +40,8 @@ def place(record: Install | Event, kind: Kind, appended: int, origin: str, app: 
     device_id = identify(record, app)
     if device_id is None:
         return Rejection("no_identifier", f"none of {', '.join(app.device_key)}")
+    if too_long := _too_long(id=record.id or "", event_name=name, identifier=device_id):
+        return too_long
     at, clicked = appended, None
     try:
         if written is not None and written != "":
@@ -53,6 +58,13 @@ def place(record: Install | Event, kind: Kind, appended: int, origin: str, app: 
     elif at < EARLIEST:
         return Rejection("time", f"own time {at} is before 2000")
     return Entry(record, kind, record.id or origin, name, at, appended, f"{app.id}|{device_id}", device_id, clicked)
+
+
+def _too_long(**names: str) -> Rejection | None:
+    for field, text in names.items():
+        if len(text) > LONGEST_NAME:
+            return Rejection("too_large", f"{field}: has {len(text):,} characters, expected at most {LONGEST_NAME:,}")
+    return None
 
 
 def identify(record: Install | Event, app: App) -> str | None:

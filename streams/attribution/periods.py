@@ -93,8 +93,9 @@ def _restart(device: Device, app: App, at: int, reason: Reason, touch: Touch | N
         touch = current.touch
     for period, following in pairwise(attributions):
         # No record that is not too late can fall into it again.
-        if following.start <= at - app.dedup_window:
+        if period.names and following.start <= at - app.dedup_window:
             period.names = b""
+            device.forgotten = max(device.forgotten, at - app.dedup_window)
     attributions.append(Attribution(current.number + 1, at, reason, touch))
     if len(attributions) > KEPT + 1:
         del attributions[1]

@@ -78,7 +78,8 @@ class Device(msgspec.Struct, array_like=True):
     from, `newest` the newest own time of a processed record; both are only meaningful once the device is known.
     `installed_at` is the own time of the install that fired (None: none has). `firsts` and `names` are the uses of
     lifetime firsts. `seen` are the marks of the records read, with their times. `held` is in order of arrival,
-    `held_since` the smallest append time in it.
+    `held_since` the smallest append time in it. Of what happened before `forgotten` marks may be gone: nothing older is
+    processed, also when the dedup window has grown since.
     """
 
     attributions: list[Attribution] = []
@@ -90,6 +91,7 @@ class Device(msgspec.Struct, array_like=True):
     seen: bytes = b""
     held: list[Held] = []
     held_since: int | None = None
+    forgotten: int = 0
 
 
 class UnknownVersionError(ValueError):

@@ -39,11 +39,12 @@ def environment(file: Path | None, bootstrap_servers: str | None, verbose: bool)
 
 
 def settings(process: str = "") -> Settings:
-    """The settings, with the logs set up for them. No `process`: only errors are logged."""
-    from streams import logs
+    """The settings, with the logs set up for them. No `process`: only errors are logged. Raises `Stop`."""
+    from streams import kafka, logs
     from streams.settings import load
 
     loaded = load()
+    kafka.check(loaded)
     level = loaded.log_level
     logs.setup(level if process or level == "debug" else "error", loaded.log_format, process)
     return loaded

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
 
 from schemas.config import Configuration
-from streams import kafka, logs
+from streams import kafka, logs, topics
 from streams.clock import Clock, SystemClock
 from streams.config import follow, topic
 from streams.config.compacted import MissingTopic, Unreachable
@@ -114,17 +113,11 @@ def ensure_topic(settings: Settings) -> None:
     admin = AdminClient(kafka.confluent_settings(settings, error_cb=lambda _error: None))
     try:
         # Asked for by name, a topic could be made by the broker itself, with its own defaults.
-        if name in admin.list_topics(timeout=ANSWER_SECONDS).topics:
-            return
-        new = NewTopic(name, row.partitions(1), settings.replication, config=row.config())
-        admin.create_topics([new])[name].result(ANSWER_SECONDS)
+        there = admin.list_topics(timeout=ANSWER_SECONDS).topics
     except KafkaException as error:
-        reason: KafkaError = error.args[0]
-        if reason.code() == KafkaError.TOPIC_ALREADY_EXISTS:
-            return
-        if reason.code() in (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN):
-            raise Unreachable(settings, reason.str()) from error
-        raise Stop(f"the topic {name} could not be made: {reason.str()}") from error
+        raise Unreachable(settings, error.args[0].str()) from error
+    if name not in there:
+        topics.create(admin, [topics.Wanted(name, row.partitions(1), True, row.config())], settings.replication)
 
 
 def _open_producer(settings: Settings) -> Producer:

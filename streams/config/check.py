@@ -19,6 +19,7 @@ from streams.config import build
 from streams.config.items import Item
 from streams.config.models import AppModel, EndpointModel, PartnerModel, PostbackModel, SourceModel
 from streams.config.problems import Path, Problem, did_you_mean
+from streams.settings import duration_text
 from streams.templates.errors import TemplateErrors
 from streams.templates.request import compile_request
 
@@ -149,6 +150,18 @@ def postback_events(whole: Whole) -> Iterator[Problem]:
                 yield item.problem(("scope",), message, f"it is for {allowed} only")
 
 
+def not_yet(whole: Whole) -> Iterator[Problem]:
+    """What the contract has and this version does not: better refused than counted wrong."""
+    for source in whole.sources:
+        if source.model and source.sound("rekey") and source.model.rekey:
+            yield source.problem(
+                ("rekey",), "is not supported yet", "write the topic with the device key as its Kafka key"
+            )
+    for item in whole.postbacks:
+        if item.model and item.sound("scope") and item.model.scope == "user":
+            yield item.problem(("scope",), "user is not supported yet", "leave it out: the first of each device")
+
+
 def required_fields(whole: Whole) -> Iterator[Problem]:
     """A partner that has postbacks has the fields that it says they need."""
     used = {item.model.partner for item in whole.postbacks if item.model and item.sound("partner")}
@@ -178,6 +191,18 @@ def postback_endpoints(whole: Whole) -> Iterator[Problem]:
         if model.event not in partner.model.templates and partner.sound(f"templates.{model.event}"):
             message = f"is missing, and {model.partner} has no template for {model.event}"
             yield item.problem(("url",), message, f"give a url, or add {model.event} to the partner's templates")
+
+
+def delays(whole: Whole) -> Iterator[Problem]:
+    """A job is sent before it expires."""
+    for item in whole.postbacks:
+        partner = whole.partner(item)
+        if item.model is None or partner is None or partner.model is None or not partner.sound("max_age"):
+            continue
+        if item.sound("delivery_delay") and item.model.delivery_delay >= partner.model.max_age:
+            delay, age = duration_text(item.model.delivery_delay), duration_text(partner.model.max_age)
+            message = f"{delay} is not shorter than the max_age of {partner.model.id}, {age}: every job would expire"
+            yield item.problem(("delivery_delay",), message)
 
 
 def templates(whole: Whole) -> Iterator[Problem]:
@@ -236,7 +261,9 @@ CHECKS: tuple[Callable[[Whole], Iterator[Problem]], ...] = (
     partner_names,
     postback_references,
     postback_events,
+    not_yet,
     required_fields,
     postback_endpoints,
+    delays,
     templates,
 )

@@ -15,10 +15,11 @@ from typing import Any, ClassVar
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from schemas import times
 from schemas.record import IDENTIFIERS
-from streams.attribution import events, times
+from streams.attribution import events
 from streams.config.problems import did_you_mean
-from streams.settings import UNITS, parse_duration
+from streams.settings import duration_text, parse_duration
 from streams.templates import references
 
 #: The type of our errors among pydantic's.
@@ -137,12 +138,6 @@ class Choice(Kind):
         return text
 
 
-def duration(milliseconds: int) -> str:
-    """A duration in its largest whole unit: `30d`, `90s`."""
-    unit = next(unit for unit, size in reversed(UNITS.items()) if milliseconds % size == 0)
-    return f"{milliseconds // UNITS[unit]}{unit}" if milliseconds else "0s"
-
-
 @dataclass(frozen=True)
 class Duration(Kind):
     """A number with a unit; milliseconds in code."""
@@ -172,7 +167,7 @@ class Duration(Kind):
         return milliseconds
 
     def write(self, value: int) -> str:
-        return duration(value)
+        return duration_text(value)
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,8 @@ class SourceModel(Section):
     format: Annotated[str, Choice("json")] = Field("json", description="How its values are written.")
     rekey: Annotated[bool, Flag()] = Field(
         False,
-        description="The key is not the device key, or the partition count differs: goes through an internal topic.",
+        description="The key is not the device key, or the partition count differs: goes through an internal topic. "
+        "Not supported yet.",
     )
     mapping: dict[Annotated[str, Text()], Annotated[str, Text()]] = Field(
         {}, description="For a field of the contract, the (dotted) field of the record that holds it."
@@ -167,7 +168,7 @@ class PostbackModel(Section):
     partner: Annotated[str, Text()] = Field(description="The id of a partner.")
     event: Annotated[str, EventName()] = Field(description="The derived event that it fires on.")
     match_event: Annotated[str, EventName()] | None = Field(
-        None, description="The derived event to fire on instead; `{event}` is then `event`. Default: none."
+        None, description="The derived event to fire on instead; `{event}` is then this one. Default: none."
     )
     status: Annotated[str, Choice("active", "paused", "shadow")] = Field(
         "active", description="`shadow`: decided and reported, never sent."
@@ -184,7 +185,8 @@ class PostbackModel(Section):
     )
     scope: Annotated[str, Choice("device", "user")] = Field(
         "device",
-        description="`user`: the first of the user, not of the device; `first_payment` and `first_custom_payment`.",
+        description="`user`: the first of the user, not of the device; `first_payment` and `first_custom_payment`. "
+        "Not supported yet.",
     )
     delivery_delay: Annotated[int, Duration("0s", "10m")] = Field(
         0, description="From the decision to the first attempt."

@@ -64,6 +64,8 @@ def written(path: Path) -> str:
     """A path as people write it: `postbacks[0].headers.X-Key`."""
     text = ""
     for step in path:
+        if isinstance(step, str) and not step.isprintable():
+            step = repr(step)[1:-1]  # A mistake is one line, also when a key is two.
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
     return text
 

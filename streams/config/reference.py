@@ -1,13 +1,10 @@
-"""The reference of the configuration, made from the tables: `python -m streams.config.reference >
-docs/configuration.md`.
-"""
+"""The reference of the configuration, made from the table of its keys: docs/configuration.md (`make docs`)."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from streams.attribution import events
 from streams.config import shapes
 from streams.config.models import DEVICE_KEYS, SECTIONS, Section
 from streams.config.shapes import Shape
@@ -15,8 +12,8 @@ from streams.config.shapes import Shape
 INTRODUCTION = """\
 # Configuration
 
-Made from the tables in `streams/config` and `streams/attribution/events.py` by `python -m streams.config.reference`;
-not edited by hand.
+Made by `make docs` from the tables in `streams/config`; not edited by hand. Derived events are listed in
+[events.md](events.md), the macros of templates in [macros.md](macros.md).
 
 A configuration is one YAML file or a directory of them (`*.yaml`, `*.yml`, not in folders below it); the lists of
 several files are put together. `ringback plan DIR` shows what applying it would change, `ringback apply DIR` puts it
@@ -38,28 +35,37 @@ TITLES = {
 }
 
 
-def markdown() -> str:
+def lines() -> Iterator[str]:
     """The whole page."""
-    lines = [INTRODUCTION]
+    yield INTRODUCTION
     for name, section in SECTIONS.items():
-        lines += [f"## {name}", "", TITLES[name], "", *_table(section)]
+        yield from (f"## {name}", "", TITLES[name], "", *_keys(section))
         for key, field in section.model_fields.items():
             inner = Shape.of_field(field).inner()
             if inner is not None:
-                lines += [f"### {name} … {key}", "", *_table(inner)]
-    lines += ["## Device keys", "", "The default of `device_key` by platform:", ""]
-    lines += [f"* {platform}: {', '.join(f'`{name}`' for name in names)}" for platform, names in DEVICE_KEYS.items()]
-    lines += ["", "## Derived events", "", *_events()]
-    return "\n".join(lines) + "\n"
+                yield from (f"### {name} … {key}", "", *_keys(inner))
+    yield from ("## Device keys", "", "The default of `device_key` by platform:", "")
+    yield from (f"* {platform}: {', '.join(f'`{name}`' for name in names)}" for platform, names in DEVICE_KEYS.items())
 
 
-def _table(section: type[Section]) -> Iterator[str]:
-    yield "| key | value | default | meaning |"
-    yield "|---|---|---|---|"
-    for key, field in section.model_fields.items():
-        meaning = (field.description or "").replace("|", "\\|")
-        yield f"| `{key}` | {Shape.of_field(field).describe()} | {_default(section, key)} | {meaning} |"
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """A Markdown table and the blank line behind it."""
+    yield f"| {' | '.join(header)} |"
+    yield f"|{'---|' * len(header)}"
+    for row in rows:
+        yield f"| {' | '.join(cell.replace('|', BAR) for cell in row)} |"
     yield ""
+
+
+BAR = "\\|"
+
+
+def _keys(section: type[Section]) -> Iterator[str]:
+    rows = (
+        (f"`{key}`", Shape.of_field(field).describe(), _default(section, key), field.description or "")
+        for key, field in section.model_fields.items()
+    )
+    return table(("key", "value", "default", "meaning"), rows)
 
 
 def _default(section: type[Section], key: str) -> str:
@@ -69,15 +75,3 @@ def _default(section: type[Section], key: str) -> str:
     if value is None:
         return ""
     return f"`{value if isinstance(value, str) else json.dumps(value)}`"
-
-
-def _events() -> Iterator[str]:
-    yield "| event | attribution | platforms | scope | fires on |"
-    yield "|---|---|---|---|---|"
-    for row in events.TABLE:
-        platforms = ", ".join(sorted(row.platforms))
-        yield f"| `{row.name}` | {row.goes_by} | {platforms} | {', '.join(row.scopes)} | {row.doc} |"
-
-
-if __name__ == "__main__":
-    print(markdown(), end="")

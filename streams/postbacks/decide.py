@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from schemas.decision import Decision, DerivedNote, Verdict
 from schemas.job import Job
 from streams.attribution.fold import Derived, Fact
@@ -22,37 +24,58 @@ Level = Literal["off", "nos", "all"]
 _QUIET = frozenset(("other_source", "other_campaign"))
 
 
+_encode = msgspec.json.Encoder().encode
+
+
+class Ready(NamedTuple):
+    """A job, and how it stands in the delivery topic."""
+
+    job: Job
+    value: bytes
+
+
 class Decided(NamedTuple):
-    """The jobs of one record, and what to write to the decisions topic (None: nothing at this level)."""
+    """The jobs of one record, what to write to the decisions topic (None: nothing at this level), and the noes to jobs
+    that are too large, at every level: each of them is a dead letter.
+    """
 
-    jobs: list[Job]
+    jobs: list[Ready]
     decision: Decision | None
+    too_large: list[Verdict]
 
 
-def decide(index: Index, fact: Fact, now: int, level: Level) -> Decided:
-    """Decide every candidate postback of one fact. `now`: milliseconds, when it is decided; it decides nothing."""
-    jobs: list[Job] = []
+def decide(index: Index, fact: Fact, now: int, level: Level, job_bytes: int) -> Decided:
+    """Decide every candidate postback of one fact.
+
+    `now`: milliseconds, when it is decided; it decides nothing. No job has more than `job_bytes`.
+    """
+    jobs: list[Ready] = []
     verdicts: list[Verdict] = []
+    too_large: list[Verdict] = []
     for derived in fact.derived:
         bucket = index.bucket(fact.entry.record.app_id, derived.event)
         if bucket is None:
             continue
         for candidate in bucket.addressed(derived.attribution):
-            answer = _decide_one(candidate, derived, fact, now, index.generation)
-            if isinstance(answer, Job):
+            answer = _decide_one(candidate, derived, fact, now, index.generation, job_bytes)
+            if isinstance(answer, Ready):
                 jobs.append(answer)
                 if level == "all":
-                    verdicts.append(
-                        Verdict(postback_id=candidate.postback.id, event=derived.event, job_id=answer.job_id)
-                    )
-            elif level == "all" or (level == "nos" and answer.reason not in _QUIET):
+                    job = answer.job
+                    verdicts.append(Verdict(postback_id=job.postback_id, event=job.event, job_id=job.job_id))
+                continue
+            if answer.reason == "too_large":
+                too_large.append(answer)
+            if level == "all" or (level == "nos" and answer.reason not in _QUIET):
                 verdicts.append(answer)
         if level == "all":
             verdicts += _others(bucket, derived)
-    return Decided(jobs, _decision(index, fact, now, level, verdicts))
+    return Decided(jobs, _decision(index, fact, now, level, verdicts), too_large)
 
 
-def _decide_one(candidate: Candidate, derived: Derived, fact: Fact, now: int, generation: int) -> Job | Verdict:
+def _decide_one(
+    candidate: Candidate, derived: Derived, fact: Fact, now: int, generation: int, job_bytes: int
+) -> Ready | Verdict:
     postback, entry = candidate.postback, fact.entry
     if reason := _refusal(candidate, derived, fact):
         return Verdict(postback_id=postback.id, event=derived.event, reason=reason)
@@ -61,7 +84,7 @@ def _decide_one(candidate: Candidate, derived: Derived, fact: Fact, now: int, ge
     request = candidate.request.render({name: read(occasion) for name, read in candidate.readers})
     if isinstance(request, Refusal):
         return Verdict(postback_id=postback.id, event=derived.event, reason=request.reason, detail=request.detail)
-    return Job(
+    job = Job(
         job_id=identity,
         postback_id=postback.id,
         partner=postback.partner,
@@ -77,6 +100,11 @@ def _decide_one(candidate: Candidate, derived: Derived, fact: Fact, now: int, ge
         request=request,
         shadow=postback.status == "shadow",
     )
+    value = _encode(job)
+    if len(value) > job_bytes:
+        detail = f"{len(value):,} bytes, at most {job_bytes:,} are possible"
+        return Verdict(postback_id=postback.id, event=derived.event, reason="too_large", detail=detail)
+    return Ready(job, value)
 
 
 def _refusal(candidate: Candidate, derived: Derived, fact: Fact) -> str | None:

@@ -6,7 +6,7 @@ postbacks that take every source, those by publisher name and those by agency na
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from schemas.config import App, Configuration, Partner, Postback
@@ -90,10 +90,6 @@ class Index:
     def bucket(self, app_id: str, event: str) -> Bucket | None:
         """The candidates that fire on this derived event of this app, or None when there is none."""
         return self._buckets.get((app_id, event))
-
-    def events(self) -> Iterable[tuple[str, str]]:
-        """Each (app, derived event) that some postback fires on."""
-        return self._buckets.keys()
 
 
 def names_of(partner: Partner) -> frozenset[str]:

@@ -34,6 +34,7 @@ _ATTRIBUTION: dict[str, Reader] = {
     "attribution_number": lambda o: o.attribution.number,
     "is_organic": lambda o: o.attribution.touch is None,
     "is_reattribution": lambda o: o.attribution.number > 1,
+    "touch_type": lambda o: None if o.attribution.touch is None else o.attribution.touch.touch_type or "click",
 }
 
 _OCCASION: dict[str, Reader] = {

@@ -73,7 +73,7 @@ MACROS: dict[str, Macro] = _table(
     ("agency_name", "text", "attribution", "the agency that brought the user"),
     ("campaign_name", "text", "attribution", "the campaign's name"),
     ("campaign_id", "text", "attribution", "the campaign's id"),
-    ("touch_type", "text", "attribution", "click or impression"),
+    ("touch_type", "text", "attribution", "click or impression; click when the record does not say"),
     ("click_timestamp", "time", "attribution", "the time of the click or impression"),
     ("click_id", "text", "attribution", "the partner's own id of the click"),
     ("s_publisher_name", "text", "attribution", "the sub-publisher's name"),

@@ -78,12 +78,15 @@ def test_sigterm_finishes_what_is_in_flight_and_exits_0(bench: Bench, start: Sta
 def test_a_second_sender_joins_and_leaves_with_jobs_in_flight(bench: Bench, start: Start, partner: Partner) -> None:
     bench.configure(configuration([partner_named(max_in_flight=20)]))
     partner.rule("/i", lambda _: Answer(delay=0.05))
-    count = 3_000
+    count = 6_000
     bench.decide(job_for(partner.url("/i"), n) for n in range(count))
     start(module=MODULE)
     eventually(lambda: partner.count > 200, within=60)
     second = start(module=MODULE)
-    eventually(lambda: partner.count > 1_500, within=60)
+    eventually(lambda: "assigned" in second.output(), within=60)
+    seen = partner.count
+    assert seen < count - 500, "there must be work left for two"
+    eventually(lambda: partner.count > seen + 300, within=60)
     second.terminate()
     assert second.wait(30) == 0
     ended(bench, count, 90)

@@ -85,7 +85,7 @@ ROOMS = {
     "streams.topics": GROUND | {"schemas"},
     "streams.broker": GROUND,
     "streams.sources": GROUND | {"schemas"},
-    "streams.config": GROUND | CORE,
+    "streams.config": GROUND | CORE | {"streams.topics"},
     "streams.engine": GROUND | CORE | {"streams.sources", "streams.topics", "streams.broker"},
     "streams.delivery": GROUND | {"schemas", "streams.templates", "streams.topics", "streams.broker"},
     # Where a process is put together: the one place of each room that also knows where the configuration comes from.

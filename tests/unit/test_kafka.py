@@ -133,6 +133,8 @@ def test_tls_verifies_unless_told_otherwise() -> None:
         {"ssl_keystore_location": "k.p12"},
         {"retry_backoff_ms": "soon"},
         {"security_protocol": "ssl", "ssl_ca_location": "absent.pem"},
+        {"security_protocol": "foo"},
+        {"foo_bar": "x"},
     ],
 )
 def test_what_one_of_the_clients_cannot_do_is_refused(options: dict[str, str]) -> None:

@@ -115,7 +115,7 @@ def test_durations_have_a_unit(written: str, milliseconds: int, monkeypatch: pyt
     assert load().grace == milliseconds
 
 
-@pytest.mark.parametrize("written", ["30", "-1s", "s", "1 week", "1e9s", "½s"])
+@pytest.mark.parametrize("written", ["30", "-1s", "s", "1 week", "1e9s", "½s", "٣s", "9" * 400 + "s"])
 def test_what_is_no_duration_is_refused(written: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RINGBACK_GRACE", written)
     assert "such as 50ms" in problems()[0]

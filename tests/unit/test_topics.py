@@ -86,6 +86,13 @@ def test_a_topic_that_is_kept_in_a_way_that_breaks_us_is_refused() -> None:
     assert "cleanup.policy=compact" in problems[NAMES.config].remedy
 
 
+@pytest.mark.parametrize(("bytes_taken", "fits"), [(1_048_588, False), (2 * 1024 * 1024, True), (8_000_000, True)])
+def test_the_dead_letters_must_take_what_they_may_be_given(bytes_taken: int, fits: bool) -> None:
+    found = everything(8)
+    found[NAMES.dead_letters] = Found(8, {"cleanup.policy": "delete", "max.message.bytes": str(bytes_taken)})
+    assert [problem.topic for problem in planned(found).problems] == ([] if fits else [NAMES.dead_letters])
+
+
 def test_retention_is_the_users_to_change() -> None:
     found = everything(8)
     found[NAMES.receipts] = Found(8, {"cleanup.policy": "delete", "retention.ms": "1"})

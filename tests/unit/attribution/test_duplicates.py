@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from tests.unit.attribution.timeline import DAY, MINUTE, START, Timeline
 
 
@@ -116,3 +118,24 @@ def test_ids_are_forgotten_when_they_can_only_be_too_late() -> None:
     for day in range(100):
         device.event("launch", day * DAY)
     assert len(device.known.seen) == 12 * 4
+
+
+def test_nothing_is_decided_twice_when_the_dedup_window_grows() -> None:
+    device = Timeline()
+    device.install(0, id="i")
+    assert device.event("payment", 1, id="p")[0] == "payment #1 organic"
+    for day in (5, 6):
+        device.event("launch", day * DAY)
+    device.app = msgspec.structs.replace(device.app, dedup_window=30 * DAY)
+    assert device.event("payment", 1, id="p", appended=6 * DAY) == ["too_late"]
+    assert device.event("launch", 5 * DAY - 1, appended=6 * DAY) == ["app_open #1 organic"]
+
+
+def test_no_first_is_taken_twice_when_the_dedup_window_grows() -> None:
+    device = Timeline()
+    device.install(0, "acme")
+    assert "first_event_ca:coins #1 acme" in device.event("coins", 1)
+    device.event("launch", 40 * DAY, "globex")
+    device.event("launch", 80 * DAY, "acme")
+    device.app = msgspec.structs.replace(device.app, dedup_window=365 * DAY)
+    assert device.event("coins", 2, appended=80 * DAY) == ["too_late"]

@@ -74,14 +74,20 @@ def test_a_web_app_may_use_web_events_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("event", ["first_payment", "first_custom_payment"])
-def test_scope_user_is_for_first_payments(tmp_path: Path, event: str) -> None:
-    assert load(tmp_path, postback(event=event, scope="user")).postbacks[0].scope == "user"
-    assert load(tmp_path, postback(match_event=event, scope="user")).postbacks[0].scope == "user"
+def test_scope_user_is_not_counted_by_the_device_but_refused(tmp_path: Path, event: str) -> None:
+    for given in ({"event": event}, {"match_event": event}):
+        (line,) = told(tmp_path, postback(**given, scope="user"))
+        assert "postbacks[0].scope user is not supported yet" in line
+
+
+def test_a_source_to_be_rekeyed_is_refused_before_it_stops_the_workers(tmp_path: Path) -> None:
+    (line,) = told(tmp_path, "sources: [{topic: t, record: event, rekey: true}]")
+    assert line.startswith("1:44 sources[0].rekey is not supported yet")
 
 
 @pytest.mark.parametrize("event", ["payment", "first_payment_ca", "first_registration", "install"])
 def test_scope_user_is_for_nothing_else(tmp_path: Path, event: str) -> None:
-    (line,) = told(tmp_path, postback(event=event, scope="user"))
+    line, _ = told(tmp_path, postback(event=event, scope="user"))
     assert f"postbacks[0].scope user is not possible for {event}; it is for first_payment and first_custom" in line
 
 
@@ -172,3 +178,16 @@ def test_an_item_too_large_for_a_record_is_told(tmp_path: Path) -> None:
     fields = ", ".join(f"k{n}: {'x' * 4000}" for n in range(300))
     (line,) = told(tmp_path, f"partners:\n- {{id: acme, fields: {{{fields}}}}}\n")
     assert "partners[0] is too large" in line
+
+
+def test_a_mistake_is_one_line_also_when_a_key_is_two(tmp_path: Path) -> None:
+    lines = told(tmp_path, postback(headers='{"X\\r\\nY": a}'))
+    assert len(lines) == 1
+    assert "postbacks[0].headers.X\\r\\nY holds a character" in lines[0]
+
+
+def test_a_job_that_would_expire_before_it_is_due_is_refused(tmp_path: Path) -> None:
+    text = postback(delivery_delay="5m").replace("{id: acme}", "{id: acme, max_age: 5m}")
+    (line,) = told(tmp_path, text)
+    assert "delivery_delay 5m is not shorter than the max_age of acme, 5m: every job would expire" in line
+    load(tmp_path, text.replace("max_age: 5m", "max_age: 301s"))

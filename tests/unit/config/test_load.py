@@ -18,7 +18,7 @@ from tests.unit.config.writing import APP, PARTNER, load, postback, told
 WHOLE = """\
 sources:
   - {topic: installs, record: install, format: json}
-  - {topic: events, record: event, rekey: true, mapping: {os_id: device.id}, start: latest}
+  - {topic: events, record: event, rekey: false, mapping: {os_id: device.id}, start: latest}
 apps:
   - id: com.example.game
     project: example
@@ -79,9 +79,7 @@ def test_every_key_of_the_contract_is_read(tmp_path: Path) -> None:
         url="https://postback.acme.example/i?click_id={click_id}", headers={"X-Key": "{partner.app_key}"}
     )
     assert found.generation == 0
-    assert found.sources[1] == Source(
-        topic="events", record="event", rekey=True, mapping={"os_id": "device.id"}, start="latest"
-    )
+    assert found.sources[1] == Source(topic="events", record="event", mapping={"os_id": "device.id"}, start="latest")
     app = found.apps[0]
     assert (app.project, app.bundle_id, app.device_key) == ("example", "com.example.game.store", ("os_id", "user_id"))
     assert (app.inactivity_window, app.install_grace) == (10 * DAY, 30_000)

@@ -7,11 +7,14 @@ from typing import Any
 import msgspec
 
 from schemas.config import App, Configuration, Endpoint, Partner, Postback
+from schemas.job import Job
 from schemas.record import Event
 from streams.attribution.entry import Entry
 from streams.attribution.fold import Derived, Fact, Lookbacks
 from streams.attribution.state import Attribution, Reason
 from streams.attribution.touches import Touch, eligible_touch
+from streams.postbacks.decide import Decided, Level, decide
+from streams.postbacks.index import Index
 
 APP = App(
     id="com.example.game",
@@ -46,6 +49,16 @@ def configuration(
 ) -> Configuration:
     """Generation 7 with these postbacks."""
     return Configuration(generation=7, sources=(), apps=(app,), partners=partners, postbacks=postbacks)
+
+
+def decided(index: Index, what: Fact, level: Level = "off", job_bytes: int = 1_000_000) -> Decided:
+    """What is decided now."""
+    return decide(index, what, NOW, level, job_bytes)
+
+
+def jobs_of(index: Index, what: Fact) -> list[Job]:
+    """The jobs that are decided now."""
+    return [ready.job for ready in decided(index, what).jobs]
 
 
 def touch(**fields: Any) -> Touch:

@@ -12,20 +12,33 @@ from streams.attribution.fold import Fact
 from streams.postbacks.decide import decide
 from streams.postbacks.index import Index
 from streams.postbacks.jobs import job_id
-from tests.unit.postbacks.building import ACME, APP, AT, INITECH, NOW, configuration, entry, fact, postback, touch
+from tests.unit.postbacks.building import (
+    ACME,
+    APP,
+    AT,
+    INITECH,
+    NOW,
+    configuration,
+    decided,
+    entry,
+    fact,
+    jobs_of,
+    postback,
+    touch,
+)
 
 
 def only_job(what: Fact, **more: Any) -> Job:
-    (job,) = decide(Index(configuration(postback(**more))), what, NOW, "off").jobs
+    (job,) = jobs_of(Index(configuration(postback(**more))), what)
     return job
 
 
 def refusal(what: Fact, *, app: App = APP, partner: Partner = ACME, **more: Any) -> str | None:
     index = Index(configuration(postback(**more), app=app, partners=(partner, INITECH)))
-    decided = decide(index, what, NOW, "all")
-    assert decided.jobs == []
-    assert decided.decision is not None
-    (verdict,) = decided.decision.verdicts
+    found = decided(index, what, "all")
+    assert found.jobs == []
+    assert found.decision is not None
+    (verdict,) = found.decision.verdicts
     return verdict.reason
 
 
@@ -36,8 +49,8 @@ def test_a_job_has_the_identity_of_its_input() -> None:
 
 def test_the_moment_of_deciding_does_not_change_the_identity() -> None:
     index = Index(configuration(postback()))
-    assert decide(index, fact(), NOW, "off") == decide(index, fact(), NOW, "off")
-    early, late = (decide(index, fact(touch()), now, "off").jobs[0].job_id for now in (NOW, NOW + 10**6))
+    assert decided(index, fact()) == decided(index, fact())
+    early, late = (decide(index, fact(touch()), now, "off", 10_000).jobs[0].job.job_id for now in (NOW, NOW + 10**6))
     assert early == late
 
 
@@ -67,6 +80,7 @@ MACROS = {
     "{google_aid}": "aid-1",
     "{event_timestamp}": "2026-01-02T03%3A04%3A05Z",
     "{install_timestamp}": "2026-01-02T03%3A04%3A03Z",
+    "{touch_type}": "click",
     "{click_timestamp}": "2026-01-02T03%3A03%3A05Z",
     "{platform}": "android",
     "{revenue}": "1.5",
@@ -117,11 +131,11 @@ def test_a_parameter_that_skips_the_postback_is_a_no() -> None:
 
 def test_a_record_at_live_from_is_live() -> None:
     index = Index(configuration(postback(), app=LIVE))
-    assert decide(index, fact(touch(), at=AT + 1), NOW, "off").jobs != []
+    assert jobs_of(index, fact(touch(), at=AT + 1)) != []
 
 
 def decision(what: Fact, level: Any, **more: Any) -> Decision | None:
-    return decide(Index(configuration(postback(**more))), what, NOW, level).decision
+    return decided(Index(configuration(postback(**more))), what, level).decision
 
 
 def test_the_level_off_tells_nothing() -> None:
@@ -155,3 +169,18 @@ def test_the_level_all_tells_jobs_too() -> None:
     assert [(note.event, note.attribution_number, note.publisher_name) for note in told.derived] == [
         ("payment", 1, "acme_ads")
     ]
+
+
+@pytest.mark.parametrize("level", ["off", "nos", "all"])
+def test_a_job_that_is_too_large_is_a_no_at_every_level(level: Any) -> None:
+    found = decided(Index(configuration(postback())), fact(touch()), level, job_bytes=100)
+    assert found.jobs == []
+    assert [(verdict.postback_id, verdict.reason) for verdict in found.too_large] == [("p", "too_large")]
+    if level != "off":
+        assert found.decision is not None
+        assert found.decision.verdicts == found.too_large
+
+
+def test_a_job_is_ready_as_it_stands_in_the_delivery_topic() -> None:
+    (ready,) = decided(Index(configuration(postback())), fact(touch())).jobs
+    assert msgspec.json.decode(ready.value, type=Job) == ready.job

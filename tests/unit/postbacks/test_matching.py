@@ -3,13 +3,12 @@
 import pytest
 
 from streams.attribution.touches import Touch
-from streams.postbacks.decide import decide
 from streams.postbacks.index import Index
-from tests.unit.postbacks.building import ACME, APP, INITECH, NOW, configuration, fact, postback, touch
+from tests.unit.postbacks.building import ACME, APP, INITECH, configuration, fact, jobs_of, postback, touch
 
 
 def jobs(index: Index, what: object) -> list[str]:
-    return [job.postback_id for job in decide(index, what, NOW, "off").jobs]  # type: ignore[arg-type]
+    return [job.postback_id for job in jobs_of(index, what)]  # type: ignore[arg-type]
 
 
 METHODS = ("all", "network", "network_and_agency")
@@ -60,12 +59,12 @@ def test_a_paused_postback_gives_no_job() -> None:
 
 def test_a_shadow_postback_gives_a_job_that_is_marked() -> None:
     index = Index(configuration(postback(status="shadow")))
-    assert [job.shadow for job in decide(index, fact(touch()), NOW, "off").jobs] == [True]
+    assert [job.shadow for job in jobs_of(index, fact(touch()))] == [True]
 
 
 def test_event_matching_fires_on_the_other_event_and_reports_that_one() -> None:
     index = Index(configuration(postback(event="install", match_event="payment", url="https://x.example/?e={event}")))
-    (job,) = decide(index, fact(touch()), NOW, "off").jobs
+    (job,) = jobs_of(index, fact(touch()))
     assert (job.event, job.request.url) == ("payment", ("https://x.example/?e=payment",))
     assert jobs(index, fact(touch(), event="install")) == []
 

@@ -276,6 +276,11 @@ def test_numbers_and_times_in_params_may_be_written_as_text(template: str, value
     assert written(template, {"params": {"x": value}}) == text
 
 
+@pytest.mark.parametrize("text", ["2026-W01-1", "2026-01-02", "2026-01-02T03:04:05", "1e9", " 1767323045"])
+def test_a_time_in_params_is_written_as_a_records_own_time_may_be(text: str) -> None:
+    assert refusal({"params": {"x": text}}, url=f"{HOST}/?x={{params.x|unix}}").reason == "unrenderable"
+
+
 @pytest.mark.parametrize("at", ["soon", 10**18, -(10**18), [], float("inf")])
 def test_a_time_that_is_none_refuses(at: object) -> None:
     assert refusal({"event_timestamp": at}, url=f"{HOST}/?t={{event_timestamp}}").reason == "unrenderable"

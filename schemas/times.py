@@ -12,7 +12,8 @@ from schemas.record import WrittenTime
 MILLISECONDS_FROM = 10**11
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST, _LAST = -62_135_596_800_000, 253_402_300_799_999
+#: The span of times that can be told, the years 1 to 9999.
+FIRST, LAST = -62_135_596_800_000, 253_402_300_799_999
 
 #: RFC 3339, and `YYYY-MM-DD HH:MM:SS` in UTC. `datetime.fromisoformat` alone would also take week dates, bare dates
 #: and commas.
@@ -61,6 +62,6 @@ def _unix(number: int | float) -> int:
     if isinstance(number, float) and not math.isfinite(number):
         raise UnreadableTimeError(str(number))
     if abs(number) >= MILLISECONDS_FROM:
-        return max(_FIRST, min(_LAST, math.floor(number)))
+        return max(FIRST, min(LAST, math.floor(number)))
     # A double has no exact tenths: 1.001 s must not become 1000 ms.
     return number * 1000 if isinstance(number, int) else math.floor(round(number * 1000, 3))

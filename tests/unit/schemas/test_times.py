@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas import times
 from schemas.record import WrittenTime
-from streams.attribution import times
 
 NOON = 1_767_355_445_000  # 2026-01-02T12:04:05Z
 
