@@ -19,7 +19,7 @@ from streams.engine import transport
 from streams.engine.ports import Follow, Processor
 from streams.engine.recovery import Abandoned
 from streams.engine.worker import Engine
-from streams.errors import Stop
+from streams.errors import USAGE, Stop
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -97,7 +97,12 @@ class BatchSchema(faust.Schema[Any, Any]):
 def build_app(settings: Settings, processor: Processor, follow: Follow) -> App:
     """An app that is not started. Raises `Stop` when the settings cannot be followed."""
     state = settings.state_dir / settings.worker_id
-    state.mkdir(parents=True, exist_ok=True)
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Stop(
+            f"the state directory {state} cannot be made: {error.strerror}", "choose another: RINGBACK_STATE_DIR", USAGE
+        ) from error
     app = App(
         settings.worker_id,
         broker=[URL(f"{transport.SCHEME}://{server.strip()}") for server in settings.bootstrap_servers.split(",")],

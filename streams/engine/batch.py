@@ -10,6 +10,7 @@ import msgspec
 
 from schemas.config import HOUR
 from schemas.dead_letter import DeadLetter
+from schemas.decision import Decision
 from streams.attribution.entry import Entry
 from streams.attribution.fold import Fact, Step
 from streams.engine.devices import Devices, Read, TooLarge
@@ -172,8 +173,8 @@ class Batch:
             output.counts["derived_events_total", app_id, self._label(app_id, derived.event)] += 1
         if not fact.derived and setting.level == "off":
             return
+        limit = min(setting.limits.record_bytes, setting.limits.job_bytes)
         try:
-            limit = min(setting.limits.record_bytes, setting.limits.job_bytes)
             decided = decide(setting.index, fact, self._now, setting.level, limit)
         except Exception as error:
             self._dead_letter(self._letters.of_entry(fact.entry, "internal", _described(error)))
@@ -186,7 +187,7 @@ class Batch:
             output.outgoing.append(Outgoing(setting.names.delivery, key, value))
             output.counts["postbacks_decided_total", app_id, job.partner, job.postback_id, job.event] += 1
         if decided.decision is not None:
-            output.outgoing.append(Outgoing(setting.names.decisions, key, _encode(decided.decision)))
+            output.outgoing.append(Outgoing(setting.names.decisions, key, _fitting(decided.decision, limit)))
 
     def _label(self, app_id: str, event: str) -> str:
         """Names of custom events are the users' to make up: those that no postback fires on share one label."""
@@ -221,6 +222,13 @@ class Batch:
     def _dead_letter(self, letter: DeadLetter) -> None:
         self.output.counts["dead_letters_total", letter.kind, letter.reason] += 1
         self.output.outgoing.append(Outgoing(self._setting.names.dead_letters, letter.key, _encode(letter)))
+
+
+def _fitting(decision: Decision, limit: int) -> bytes:
+    """The decision's record. Thousands of verdicts would be refused by its topic: then it tells as many as fit."""
+    while len(value := _encode(decision)) > limit and decision.verdicts:
+        decision.verdicts = decision.verdicts[: len(decision.verdicts) // 2]
+    return value
 
 
 def _described(error: Exception) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from schemas.config import Source
-from streams import kafka
+from streams import kafka, topics
 from streams.engine.recovery import TOMBSTONES_KEPT_MS, Abandoned
 from streams.errors import Stop
 from streams.settings import Settings
@@ -52,31 +52,24 @@ def wait_for_kafka(settings: Settings, stopped: Callable[[], bool], tell: Callab
 
 
 def check_topics(admin: AdminClient, settings: Settings, sources: tuple[Source, ...]) -> int:
-    """How many partitions the inputs have. Raises `Stop`: a topic is missing, or counts differ."""
-    topics = kafka.Topics(settings.topic_prefix)
-    counts = _counts(admin)
+    """How many partitions the inputs have. Raises `Stop`: a topic is missing, counts differ, or one is kept wrongly."""
+    names = kafka.Topics(settings.topic_prefix)
     inputs = [source.topic for source in sources]
     if not inputs:
         raise Stop("the configuration has no source", "add one to `sources` and `ringback apply` it")
     if rekeyed := [source.topic for source in sources if source.rekey]:
         raise Stop(f"`rekey: true` is not supported yet: {', '.join(rekeyed)}", "key these topics by the device key")
-    missing = [name for name in [*inputs, topics.delivery, topics.dead_letters, topics.decisions] if name not in counts]
-    if missing:
+    written = (names.delivery, names.dead_letters, names.decisions)
+    found = topics.look(admin, [*inputs, *written])
+    if missing := [name for name in (*inputs, *written) if name not in found]:
         raise Stop(f"topics are missing: {', '.join(missing)}", "create them: `ringback topics create`")
-    found = {name: counts[name] for name in inputs}
-    if len(set(found.values())) > 1:
+    plan = topics.plan(sources, settings.topic_prefix, found, settings.partitions)
+    if plan.problems:
         raise Stop(
-            f"the sources have different numbers of partitions: {_listed(found)}",
-            "give all of them the same number, so that a device's records meet in one partition",
+            "; ".join(f"{problem.topic} {problem.message}" for problem in plan.problems),
+            "; ".join(dict.fromkeys(problem.remedy for problem in plan.problems)),
         )
-    expected = counts[inputs[0]]
-    ours = {name: counts[name] for name in (topics.delivery, topics.dead_letters, topics.decisions)}
-    if any(count < expected for count in ours.values()):
-        raise Stop(
-            f"the sources have {expected} partitions, our own topics have less: {_listed(ours)}",
-            "raise their numbers: `ringback topics create`",
-        )
-    return expected
+    return found[inputs[0]].partitions
 
 
 def ensure_changelog(admin: AdminClient, settings: Settings, partitions: int) -> str:
@@ -111,7 +104,3 @@ def _counts(admin: AdminClient) -> dict[str, int]:
     except KafkaException as exception:
         raise Stop(f"the topics cannot be listed: {exception.args[0].str()}") from exception
     return {name: len(topic.partitions) for name, topic in metadata.topics.items() if topic.error is None}
-
-
-def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in counts.items())

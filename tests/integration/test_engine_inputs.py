@@ -5,12 +5,14 @@ S17).
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from streams.engine.startup import changelog_topic
+from streams.kafka import Topics
 from streams.settings import Settings
 from tests.support.engine_bench import EngineBench, probe, wait_ready
 from tests.support.fixtures import MakeSettings
@@ -146,7 +148,31 @@ def test_unequal_numbers_of_partitions_stop_the_worker(bench: EngineBench):
     create_topics(bench.bootstrap, {f"{bench.events}-7": 7})
     worker = bench.worker(sources=f"{bench.events}:event,{bench.events}-7:install")
     assert worker.wait(30) == 1
-    assert "different numbers of partitions" in worker.output()
+    assert f"{bench.events} has 4 partitions, {bench.events}-7 has 7" in worker.output()
+    assert "same number" in worker.output()
+
+
+def test_dead_letters_that_would_refuse_a_large_one_stop_the_worker(bench: EngineBench, settings: Settings):
+    name = Topics(settings.topic_prefix).dead_letters
+    admin = AdminClient({"bootstrap.servers": bench.bootstrap})
+    smaller = ConfigEntry("max.message.bytes", "1048588", incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=[smaller])
+    for done in admin.incremental_alter_configs([resource]).values():
+        done.result(30)
+    worker = bench.worker()
+    assert worker.wait(30) == 1
+    assert "max.message.bytes is 1048588" in worker.output()
+    assert "Traceback" not in worker.output()
+
+
+def test_a_state_directory_that_cannot_be_made_stops_the_worker(
+    make_settings: MakeSettings, start: Start, tmp_path: Path
+):
+    (tmp_path / "file").write_text("in the way")
+    worker = start("worker", with_settings=make_settings(state_dir=tmp_path / "file"))
+    assert worker.wait(30) == 2
+    assert "RINGBACK_STATE_DIR" in worker.output()
+    assert "Traceback" not in worker.output()
 
 
 def test_a_changelog_of_another_number_of_partitions_stops_the_worker(bench: EngineBench, settings: Settings):

@@ -34,7 +34,9 @@ class EngineBench:
         inputs = (self.installs, self.events)
         create_topics(self.bootstrap, dict.fromkeys(inputs, partitions), {"message.timestamp.type": "LogAppendTime"})
         ours = (self.delivery, topics.dead_letters, topics.decisions)
-        create_topics(self.bootstrap, dict.fromkeys(ours, partitions))
+        for row in kafka.topic_table(settings.topic_prefix):
+            if row.name in ours:
+                create_topics(self.bootstrap, {row.name: partitions}, row.config())
         self.sent: dict[str, int] = defaultdict(int)
 
     def worker(self, settings: Settings | None = None, sources: str = "", **more: str) -> GuardedProcess:

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 
 from schemas.config import App, Configuration, Endpoint, Partner, Postback, Source
 from schemas.dead_letter import DeadLetter
+from schemas.decision import Decision
 from schemas.job import Job
 from streams.attribution import fold, periods
 from streams.engine.pipeline import Holds, Limits, Names, Output, Pipeline, Raw, WrongPartition
 from streams.kafka import LARGEST_DEAD_LETTER, partition_of
+from streams.postbacks.decide import Level
 
 APP = App(id="game", project="p", platform="android", bundle_id="game", device_key=("google_aid", "user_id"))
 INSTALLS = Source(topic="installs", record="install")
@@ -48,10 +50,9 @@ def configuration(url: str = "https://x.example/?e={event}&n={attribution_number
 class Lane:
     """One partition as the engine keeps it: rows, holds, and all that was ever written."""
 
-    def __init__(self, limits: Limits | None = None, config: Configuration | None = None) -> None:
-        self.pipeline = Pipeline(
-            Names("delivery", "decisions", "dead-letters"), "off", limits or Limits(), partition_of
-        )
+    def __init__(self, limits: Limits | None = None, config: Configuration | None = None, level: Level = "off") -> None:
+        names = Names("delivery", "decisions", "dead-letters")
+        self.pipeline = Pipeline(names, level, limits or Limits(), partition_of)
         self.pipeline.configure(config or configuration())
         self.rows: dict[bytes, bytes] = {}
         self.holds = Holds()
@@ -221,6 +222,16 @@ def test_a_job_that_is_too_large_is_a_dead_letter() -> None:
     assert lane.fired == ["install"]
     assert {letter.reason for letter in lane.dead_letters} == {"too_large"}
     assert len(lane.dead_letters) == 4
+
+
+def test_a_decision_tells_only_as_many_verdicts_as_fit_into_a_record() -> None:
+    many = configuration()
+    (payment,) = (postback for postback in many.postbacks if postback.id == "payment")
+    paused = tuple(msgspec.structs.replace(payment, id=f"paused-{n}", status="paused") for n in range(100))
+    lane = Lane(Limits(record_bytes=3_000), msgspec.structs.replace(many, postbacks=paused), level="nos")
+    lane.run([install(), event(1000)])
+    (told,) = (msgspec.json.decode(value, type=Decision) for topic, value in lane.written if topic == "decisions")
+    assert 0 < len(told.verdicts) < 100
 
 
 def test_a_state_that_would_be_too_large_refuses_the_record_and_keeps_the_rest() -> None:
