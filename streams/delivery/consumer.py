@@ -273,6 +273,8 @@ class Intake:
         consumer.assign(
             [TopicPartition(p.topic, p.partition, p.offset if p.offset >= 0 else OFFSET_BEGINNING) for p in found]
         )
+        # The client keeps a pause over a rebalance; nobody would ever end it.
+        consumer.resume(found)
         self._paused.clear()
         self._stalled_since = None
         mine = sum(topic == self._delivery for topic, _ in self._trackers)

@@ -28,6 +28,9 @@ log = logs.get(__name__)
 
 #: An abandoned transaction hides what comes after it from readers for so long.
 TRANSACTION_TIMEOUT_MS = 10_000
+#: After this time (seconds) the coordinator has aborted the transaction; to wait on for its end would be to wait for
+#: ever.
+GIVE_UP_SECONDS = 15.0
 #: How long one call to the client may take before it is made again, which is safe for those that say so (seconds).
 CALL_SECONDS = 5.0
 #: A pause before a transaction that was aborted is done again (seconds).
@@ -76,13 +79,14 @@ class Transactions:
     def __init__(self, settings: Settings, transactional_id: str, group: Callable[[], Any]) -> None:
         self._group = group
         self._ending = False
+        self._deadline: float | None = None
         self._producer = Producer(
             kafka.producer_settings(
                 settings,
                 transactional_id=transactional_id,
                 transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
-                # A retry record is its job and a few digits more: what the worker could write must fit here too.
-                message_max_bytes=1_040_000,
+                # A dead letter is the largest: a whole job, in base64.
+                message_max_bytes=kafka.LARGEST_DEAD_LETTER,
                 queue_buffering_max_messages=200_000,
                 linger_ms=5,
             )
@@ -94,6 +98,7 @@ class Transactions:
 
     def __call__(self, records: list[tuple[int, Record]], positions: list[tuple[Tracker, Position]]) -> None:
         """See `Commit`."""
+        self._deadline = time.monotonic() + GIVE_UP_SECONDS
         self._call(self._producer.begin_transaction)
         for partition, record in records:
             self._produce(partition, record)
@@ -112,6 +117,7 @@ class Transactions:
                 return
             except BufferError:
                 self._producer.poll(0.05)
+                self._check_time("the producer's queue is full")
             except KafkaException as error:
                 self._give_up(error.args[0])
 
@@ -127,9 +133,15 @@ class Transactions:
                 cause: KafkaError = error.args[0]
                 if not cause.retriable() or cause.fatal():
                     self._give_up(cause)
-                if self._ending:
-                    raise Fatal(cause.str()) from error
+                self._check_time(cause.str())
                 time.sleep(0.02)
+
+    def _check_time(self, reason: str) -> None:
+        """Raise `Fatal` when somebody waits for the end, or when the coordinator has long aborted the transaction by
+        itself.
+        """
+        if self._ending or (self._deadline is not None and time.monotonic() > self._deadline):
+            raise Fatal(reason)
 
     def _give_up(self, cause: KafkaError) -> None:
         if cause.fatal() or not cause.txn_requires_abort():
@@ -144,8 +156,9 @@ class Transactions:
                 return
             except KafkaException as error:
                 cause: KafkaError = error.args[0]
-                if cause.fatal() or not cause.retriable() or self._ending:
+                if cause.fatal() or not cause.retriable():
                     raise Fatal(cause.str()) from error
+                self._check_time(cause.str())
 
     def discard(self) -> None:
         """Forget what is queued and end a call that is under way; the coordinator aborts an open transaction."""

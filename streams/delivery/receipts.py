@@ -12,8 +12,8 @@ from schemas.receipt import Receipt
 
 from .outcome import Outcome
 
-#: Raw values are cut here, so that a dead letter fits into a record once its bytes are base64.
-RAW_LIMIT = 700_000
+#: Raw values are cut here, so that a dead letter fits into its topic's 2 MiB once its bytes are base64. Jobs are smaller.
+RAW_LIMIT = 1_400_000
 
 _encoder = msgspec.json.Encoder()
 
