@@ -2,6 +2,8 @@
 # `make PYTHON=python3.12 test` uses another Python (3.11 or newer).
 
 PYTHON ?= python3
+# Most of the time a test waits for processes and time-outs, so two at once take half as long.
+JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -27,8 +29,8 @@ lint: $(INSTALLED) ## style, types and the rules of the house
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/unit/test_house.py
 
-test: lint ## lint, then every test; starts a real Kafka broker by itself
-	$(BIN)/pytest
+test: lint ## lint, then every test; starts real Kafka brokers by itself
+	$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal
 
 unit: $(INSTALLED) ## the tests that need no broker
 	$(BIN)/pytest -q tests/unit
