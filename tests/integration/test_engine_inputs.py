@@ -97,7 +97,7 @@ def test_a_backlog_is_processed_in_the_order_of_append_times_whatever_the_sizes(
 def test_holds_are_released_by_progress_when_nothing_else_comes(bench: EngineBench):
     worker = bench.worker()
     wait_ready(worker)
-    produce(bench.bootstrap, bench.events, [Sent(b"hold:1500", b"k", 2)])
+    produce(bench.bootstrap, bench.events, [Sent(b"hold:8000", b"k", 2)])
     eventually(lambda: _held(probe(worker, "/metrics")[1]) == 1, what="held")
     assert bench.told() == []
     worker.kill()  # the index of holds is read again from the state
