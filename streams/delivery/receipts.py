@@ -12,7 +12,7 @@ from schemas.receipt import Receipt
 
 from .outcome import Outcome
 
-#: Raw values are cut here, so that a dead letter fits into its topic's 2 MiB once its bytes are base64. Jobs are smaller.
+#: Raw values are cut here, so that a dead letter fits into its topic's 2 MiB in base64. Jobs are smaller.
 RAW_LIMIT = 1_400_000
 
 _encoder = msgspec.json.Encoder()
