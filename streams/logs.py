@@ -64,7 +64,9 @@ def setup(level: str = "info", form: str = "auto", process: str = "", stream: Te
     )
     last: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if as_text:
-        last.append(structlog.dev.ConsoleRenderer(colors=out.isatty()))
+        # Not rich's: that one shows local variables, and so devices and secrets.
+        plain = structlog.dev.plain_traceback
+        last.append(structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=plain))
     else:
         last += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_as_json)]
     handler = logging.StreamHandler(out)

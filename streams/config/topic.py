@@ -124,7 +124,7 @@ class Reader:
         self._open = {number: records for number, records in self._open.items() if number > generation}
         try:
             return _assemble(generation, msgspec.json.decode(value, type=Generation), found)
-        except (msgspec.MsgspecError, ValueError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             return Refused(str(error), generation)
 
 
@@ -151,7 +151,7 @@ def _assemble(generation: int, closing: Generation, found: dict[tuple[str, str],
 def _decode(kind: Kind, name: str, value: bytes) -> Source | App | Partner | Postback:
     try:
         item = msgspec.json.decode(value, type=kind.structure)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{kind.name} {name} cannot be read: {error}") from error
     if identity(kind, item) != name:
         raise ValueError(f"{kind.name} {name} calls itself {identity(kind, item)}")

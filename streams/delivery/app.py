@@ -7,6 +7,7 @@ import contextlib
 import signal
 import time
 import uuid
+from collections.abc import Callable
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -59,8 +60,15 @@ class Twin(Stop):
 class Bridge:
     """Carries what the consumer's thread says into the event loop."""
 
-    def __init__(self, sender: Sender, readiness: probes.Readiness, settings: Settings) -> None:
+    def __init__(
+        self,
+        sender: Sender,
+        readiness: probes.Readiness,
+        settings: Settings,
+        fail: Callable[[Exception], None],
+    ) -> None:
         self._sender = sender
+        self._fail = fail
         self._readiness = readiness
         self._delivery = kafka.Topics(settings.topic_prefix).delivery
         self._loop = asyncio.get_running_loop()
@@ -80,7 +88,12 @@ class Bridge:
 
     def _receive(self, records: list[Taken]) -> None:
         self._received += len(records)
-        self._sender.taken(records)
+        try:
+            self._sender.taken(records)
+        except Exception as error:
+            # What of these records was not looked at would be passed over by the next commit.
+            log.exception("what was read could not be worked on")
+            self._fail(error)
 
     def assigned(self, trackers: list[Tracker], share: float) -> None:
         count = sum(tracker.topic == self._delivery for tracker in trackers)
@@ -88,11 +101,13 @@ class Bridge:
         self._readiness.set("assigned", True)
 
     def revoked(self, trackers: list[Tracker]) -> None:
+        self._readiness.set("assigned", False, "partitions are being assigned anew")
         with contextlib.suppress(Fatal):
             drained = self._sender.revoked(trackers, DRAIN_SECONDS)
             asyncio.run_coroutine_threadsafe(drained, self._loop).result()
 
     def lost(self, trackers: list[Tracker]) -> None:
+        self._readiness.set("assigned", False, "the partitions were lost")
         self._loop.call_soon_threadsafe(self._sender.lost, trackers)
 
 
@@ -123,6 +138,7 @@ class Service:
             self.settings.metrics_host, self.settings.sender_metrics_port, self.metrics.registry, self.readiness
         )
         self.port = served.port
+        log.info("probes: http://%s:%d/readyz", self.settings.metrics_host, served.port)
         self._follower.start()
         self._control_follower.start()
         try:
@@ -170,6 +186,12 @@ class Service:
             sender.configure(self._configuration)
         for target, control in self._controls.items():
             sender.control(target.kind, target.id, control)
+
+    def deaf(self) -> str:
+        """Which topic is not followed any more, so that a restart is due; empty when all is well."""
+        if not self._follower.alive:
+            return "the config topic is not followed any more"
+        return "" if self._control_follower.alive else "the control topic is not followed any more"
 
     def _on_configuration(self, configuration: Configuration) -> None:
         self._loop.call_soon_threadsafe(self._configure, configuration)
@@ -222,7 +244,7 @@ class Session:
             read_on=self._read_on,
             control_topic=topics.control,
         )
-        bridge = Bridge(self._sender, service.readiness, settings)
+        bridge = Bridge(self._sender, service.readiness, settings, self._fail)
         self._intake = Intake(settings, bridge, service.metrics, self._stopped)
 
     def _group(self) -> object:
@@ -297,11 +319,12 @@ class Session:
             self._failed.exception()
 
     async def _watch(self) -> None:
-        """Not ready while outcomes cannot be committed."""
+        """Not ready while outcomes cannot be committed; a restart is due when nobody hears of changes any more."""
         while True:
             await asyncio.sleep(1.0)
             behind = len(self._outbox) > 0 and time.monotonic() - self._outbox.committed_at > BEHIND_SECONDS
             self._service.readiness.set("commits", not behind, "outcomes cannot be committed")
+            self._service.readiness.stuck(self._service.deaf())
 
 
 async def _waited(event: asyncio.Event) -> None:

@@ -18,10 +18,12 @@ from typing import NamedTuple, Protocol
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from streams import kafka, logs
+from streams.clock import SystemClock
 from streams.errors import Stop
 from streams.metrics import Metrics
 from streams.settings import Settings
 
+from .lag import Lag
 from .offsets import Tracker
 
 log = logs.get(__name__)
@@ -88,6 +90,8 @@ class Intake:
         self._fatal = fatal
         self._stopping = threading.Event()
         self._trackers: dict[tuple[str, int], Tracker] = {}
+        self._lags: dict[tuple[str, int], Lag] = {}
+        self._clock = SystemClock()
         self._epoch = 0
         self._paused: set[tuple[str, int]] = set()
         self._resume: set[tuple[str, int]] = set()
@@ -109,6 +113,8 @@ class Intake:
                 max_poll_interval_ms=300_000,
                 fetch_wait_max_ms=100,
                 fetch_queue_backoff_ms=20,
+                # How else to know that nothing but the ends of transactions is left to read?
+                enable_partition_eof=True,
                 fetch_message_max_bytes=512 * 1024,
                 queued_max_messages_kbytes=1024,
                 queued_min_messages=max(1, min(settings.prefetch, 10_000)),
@@ -194,26 +200,33 @@ class Intake:
         if now < self._measured + MEASURE_SECONDS:
             return
         self._measured = now
-        for (topic, partition), tracker in self._trackers.items():
-            if topic != self._delivery:
+        for (topic, partition), lag in self._lags.items():
+            start, end = self.consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
+            if end < 0:
                 continue
-            _, end = self.consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
-            lag = max(0, end - (tracker.following or 0)) if end >= 0 else 0
-            self._metrics.lag_records.labels(topic, str(partition)).set(lag)
+            behind, age = lag.measured(start, end, self._clock.now())
+            self._metrics.lag_records.labels(topic, str(partition)).set(behind)
+            self._metrics.lag_seconds.labels(topic, str(partition)).set(age)
 
     def _deliver(self, messages: list[Message]) -> None:
         records: list[Taken] = []
         waiting: set[tuple[str, int]] = set()
         for message in messages:
-            if (error := message.error()) is not None:
-                self._note(error)
-                continue
             place = (message.topic() or "", message.partition() or 0)
+            lag = self._lags.get(place)
+            if (error := message.error()) is not None:
+                if error.code() != KafkaError._PARTITION_EOF:
+                    self._note(error)
+                elif lag is not None:
+                    lag.stood_at(message.offset() or 0)
+                continue
             tracker = self._trackers.get(place)
             if tracker is None or not tracker.open:
                 continue
             tier = self._tiers.get(place[0])
             appended = message.timestamp()[1]
+            if lag is not None:
+                lag.read(message.offset() or 0, appended)
             if tier is not None and place not in self._paused and not self._reader.due(tier, appended):
                 waiting.add(place)
             records.append(Taken(tracker, tier, message.offset() or 0, appended, message.key(), message.value()))
@@ -269,6 +282,8 @@ class Intake:
                 one.topic, one.partition, self._epoch, one.offset if known else None, one.metadata if known else None
             )
             self._trackers[one.topic, one.partition] = tracker
+            if one.topic == self._delivery:
+                self._lags[one.topic, one.partition] = Lag(tracker.following or 0, self._clock.now())
             trackers.append(tracker)
         consumer.assign(
             [TopicPartition(p.topic, p.partition, p.offset if p.offset >= 0 else OFFSET_BEGINNING) for p in found]
@@ -305,4 +320,9 @@ class Intake:
     def _forget(self, partitions: list[TopicPartition]) -> list[Tracker]:
         places = [(one.topic, one.partition) for one in partitions]
         self._paused -= set(places)
+        for place in places:
+            self._lags.pop(place, None)
+        # Others tell of them from now on. All go at once, the assignment being eager.
+        self._metrics.lag_records.clear()
+        self._metrics.lag_seconds.clear()
         return [tracker for place in places if (tracker := self._trackers.pop(place, None)) is not None]

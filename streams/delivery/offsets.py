@@ -41,6 +41,15 @@ def encode_runs(lengths: Sequence[int]) -> str:
     return "".join(text)
 
 
+def fitting(metadata: str) -> str:
+    """As many whole runs of a metadata text as may be committed. What is left out is only sent again after a
+    restart; a commit that is refused would be refused for ever.
+    """
+    if len(metadata) <= METADATA_LIMIT:
+        return metadata
+    return metadata[:METADATA_LIMIT].rstrip(_ALPHABET[32:])
+
+
 def decode_runs(metadata: str | None) -> list[int]:
     """Run lengths of a metadata text; a text that is not ours gives none, which is safe: the jobs are only sent
     again.
@@ -130,7 +139,8 @@ class Tracker:
         return self._with(self._unfinished[0])
 
     def _with(self, start: int) -> Position:
-        return Position(start, encode_runs(_runs(start, self._unfinished, self._next or start, self._done)))
+        runs = _runs(start, self._unfinished, self._next or start, self._done)
+        return Position(start, fitting(encode_runs(runs)))
 
     def changed(self) -> Position | None:
         """The position when it differs from the last one that `committed` was told; None otherwise."""

@@ -11,6 +11,8 @@ import asyncio
 import heapq
 import random
 import time
+import traceback
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
@@ -127,13 +129,17 @@ class Sender:
         self._pressed = False
         self._saturated = False
         self._ticks = 0
+        #: An error of our own in an attempt: its job would stay unsettled, and its slot taken, for ever.
+        self._broken: BaseException | None = None
         self.trackers: set[Tracker] = set()
 
     # What the consumer's thread asks; reads of single values only.
 
     def room(self) -> int:
-        """How many jobs more there is memory for."""
-        return 0 if self._pressed else self._bound - len(self._held)
+        """How many jobs more there is memory for. None while nothing can be committed: what is settled waits in
+        memory too, and a full lane settles all that is read.
+        """
+        return 0 if self._pressed or self._outbox.late else self._bound - len(self._held)
 
     def due(self, tier: int, appended: int) -> bool:
         """Whether a record of a delay topic is to be looked at now."""
@@ -331,6 +337,8 @@ class Sender:
     def _forget(self, task: asyncio.Task[None]) -> None:
         del self._tasks[task]
         self._young.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._broken = error
         self._starts_soon()
 
     async def _attempt(self, lane: Lane[Held], serial: int, held: Held, partner: Partner) -> None:
@@ -364,13 +372,17 @@ class Sender:
             return Outcome("ours", None, "secret: missing")
         except Unrenderable as error:
             return Outcome("unsendable", None, f"unrenderable: {error}")
+        except Exception as error:
+            # It would fail again. Neither message nor values are logged: they may hold a secret.
+            log.error("a request cannot be finished", job_id=job.job_id, error=_described(error))
+            return Outcome("unsendable", None, "unrenderable: internal")
         named = [*request.headers, ("Idempotency-Key", job.job_id)]
         self._tallies.sent(job, now)
         try:
             return await self._wire.send(Finished(request.method, request.url, named, request.body), partner.timeout)
-        except Exception:
-            # Not the partner's fault, and no reason to lose the job.
-            log.exception("sending failed inside the sender", job_id=job.job_id, partner=job.partner)
+        except Exception as error:
+            # Not the partner's fault, and no reason to lose the job. The URL in a message may hold a secret.
+            log.error("sending failed inside the sender", job_id=job.job_id, error=_described(error))
             return Outcome("ours", None, "internal")
 
     def _missing(self, reference: str, partner: str, now: int) -> None:
@@ -414,7 +426,9 @@ class Sender:
             self.tick()
 
     def tick(self) -> None:
-        """What is to be done by now."""
+        """What is to be done by now. Raises the error of an attempt that failed by our own fault."""
+        if self._broken is not None:
+            raise self._broken
         now = self._clock.now()
         while self._young and self._young[oldest := next(iter(self._young))] < now - YOUNG_MS:
             del self._young[oldest]
@@ -434,11 +448,13 @@ class Sender:
 
     def _review(self, now: int) -> None:
         self._pressed = any(tracker.pressed(500) for tracker in self.trackers if len(tracker) > 400)
+        waiting = Counter(held.job.partner for _, _, held in self._waiting)
         for name, lane in list(self._lanes.items()):
             for held in lane.shed(now):
                 at = lane.reserve(now)
                 self._settle(held, self._settling.parked(held.job, held.source, at, now, "lane", True), now)
-            self._tallies.lane(name, lane.in_flight, len(lane.queue), lane.blocked_until(now) > now)
+            queued = len(lane.queue) + waiting[name]
+            self._tallies.lane(name, lane.in_flight, queued, lane.blocked_until(now) > now)
             if lane.idle and name not in self._rules.partners:
                 del self._lanes[name]
                 self._wake_of.pop(name, None)
@@ -452,3 +468,9 @@ class Sender:
     def in_flight(self) -> int:
         """How many requests are under way."""
         return len(self._tasks)
+
+
+def _described(error: Exception) -> str:
+    """What kind of error it is and where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} at {frames[-1].name}:{frames[-1].lineno}" if frames else type(error).__name__

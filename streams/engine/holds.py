@@ -25,7 +25,7 @@ def hold_row(due: int, device_key: str) -> bytes:
 
 
 class Holds:
-    """What is held in one partition. A device is due when install progress has passed its due time."""
+    """What is held in one partition. A device is due when progress has passed its due time."""
 
     def __init__(self) -> None:
         self._due: dict[str, tuple[int, int]] = {}
@@ -45,7 +45,7 @@ class Holds:
         return len(self._due)
 
     def put(self, device_key: str, due: int, records: int) -> None:
-        """The device holds `records` records, due when install progress has passed `due`; replaces what was known of
+        """The device holds `records` records, due when progress has passed `due`; replaces what was known of
         it.
         """
         before = self._due.get(device_key)
@@ -77,6 +77,6 @@ class Holds:
         return heap[0][0] if heap else None
 
     def pop_due(self, progress: int) -> str | None:
-        """The device that is due first, when install progress `progress` has passed its time; it stays until `drop`."""
+        """The device that is due first, when `progress` has passed its time; it stays until `drop`."""
         due = self.next_due()
         return self._heap[0][1] if due is not None and due < progress else None

@@ -135,13 +135,19 @@ class Merge(Generic[R]):
         return taken
 
     def progress(self) -> int:
-        """The append time P such that every install appended before P has been taken (or there was none to take)."""
-        known = [one.buffer[0].appended if one.buffer else one.known_to for one in self._inputs if one.is_install]
-        return min(known, default=WITHOUT_INSTALLS)
+        """The append time P such that every record appended before P has been taken (or there was none to take).
 
-    def installs_waiting(self) -> tuple[str, ...]:
-        """The install sources with nothing buffered: their ends tell how far install progress has come."""
-        return tuple(one.topic for one in self._inputs if one.is_install and not one.buffer)
+        All sources count, not those of installs only: a hold that is due before P is released before everything that
+        is still to come, and what was appended before it was due has gone before. So a backlog, whose installs have
+        long been read, releases a hold between the same records as a live stream does.
+        """
+        if not any(one.is_install for one in self._inputs):
+            return WITHOUT_INSTALLS
+        return min(one.buffer[0].appended if one.buffer else one.known_to for one in self._inputs)
+
+    def empty(self) -> tuple[str, ...]:
+        """The sources with nothing buffered: their ends tell how far progress has come."""
+        return tuple(one.topic for one in self._inputs if not one.buffer)
 
     def __len__(self) -> int:
         return sum(len(one.buffer) for one in self._inputs)

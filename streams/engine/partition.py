@@ -7,6 +7,7 @@ Lives on the event loop; what blocks runs in threads. A partition that is assign
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Executor
@@ -38,6 +39,9 @@ log = logging.getLogger(__name__)
 LINGER_S = 0.025
 #: Without a checkpoint for so long (seconds) the broker's clock is asked for anew before it is relied on.
 CLOCK_AGE_S = 30.0
+
+#: A seek that has not ended after so long (seconds) is made again.
+SEEK_S = 2.0
 
 Seek = Callable[[Mapping[tuple[str, int], int]], Any]
 
@@ -124,7 +128,7 @@ class Partition:
         if marker != recovered.marker:
             # A source that starts at its end must not start at a later end after a crash.
             await checkpoint.note(marker)
-        await seek({(topic, self.number): marker.positions[topic] for topic in self._sources})
+        await self._move(seek, {(topic, self.number): marker.positions[topic] for topic in self._sources})
         if self.closing:
             raise Abandoned
         self.moved_at = shared.clock.monotonic()
@@ -259,7 +263,7 @@ class Partition:
             topics.update(wait.topics)
         due = self._checkpoint.holds.next_due()
         if due is not None and now > due >= self.merge.progress():
-            topics.update(self.merge.installs_waiting())
+            topics.update(self.merge.empty())
         return tuple(topics)
 
     def waits(self) -> Wait | None:
@@ -290,6 +294,15 @@ class Partition:
             log.warning("partition %d: the broker's clock cannot be read: %s", self.number, error)
         finally:
             self._refreshing = None
+
+    async def _move(self, seek: Seek, positions: Mapping[tuple[str, int], int]) -> None:
+        """Seek; given up when the partition is closed. In a rebalance aiokafka tells no position before the new
+        assignment, and that waits for the closing.
+        """
+        while not self.closing:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(seek(positions), SEEK_S)
+                return
 
     # -- the end
 

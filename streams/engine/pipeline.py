@@ -68,8 +68,8 @@ class Pipeline:
     ) -> Output:
         """Decide a batch.
 
-        `progress`: every install appended up to this time is in this batch or an earlier one, or the install sources
-        stood at their end at this moment; None: unknown. `now`: milliseconds, written into jobs, decides nothing.
+        `progress`: every record appended before this time is in this batch or an earlier one (see `Merge.progress`);
+        None: unknown. `now`: milliseconds, written into jobs, decides nothing.
         `partitions`: how many the inputs have. Raises `WrongPartition` before anything of the batch is decided.
         """
         if self._setting is None:

@@ -41,6 +41,11 @@ class Processor(Protocol):
 class Follower(Protocol):
     """Follows the configuration from a thread of its own."""
 
+    @property
+    def alive(self) -> bool:
+        """Whether it follows: false before `start` and after `stop`, and when it has failed."""
+        ...
+
     def start(self) -> None: ...
 
     def stop(self) -> None: ...

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -20,8 +20,13 @@ log = logging.getLogger(__name__)
 #: An abandoned transaction hides what follows it from read-committed readers for so long.
 TRANSACTION_TIMEOUT_MS = 10_000
 CALL_TIMEOUT_S = 10.0
-#: A transaction that the broker aborted (it was away for too long) is written again so often.
+#: A transaction that is given up sooner than this (seconds) was refused; later, it found no broker in time.
+REFUSED_S = 5.0
+#: One that was refused is written again so often, one that found no broker for as long as it takes.
 TRIES = 5
+#: An abort that meets the failure it is to clear up is made again so often, with a pause (seconds).
+ABORT_TRIES = 50
+ABORT_PAUSE_S = 0.1
 
 
 class Place(NamedTuple):
@@ -81,21 +86,23 @@ class TransactionalProducer:
         """Write `rows`, then `last`, to this partition number of their topics, in one transaction; where `last` came
         to lie.
 
-        When it returns, everything is committed. A transaction that the broker gave up is written again from its
-        beginning; raises `Fenced` when nothing can be said about it, and KafkaException for what must not happen (a
-        record too large).
+        When it returns, everything is committed. A transaction that is given up because the brokers are away is written
+        again from its beginning until they are back; raises `Fenced` when another process has taken over, or when the
+        brokers refuse it again and again.
         """
         rows = list(rows)
-        for left in reversed(range(TRIES)):
+        refused = 0
+        while True:
+            begun = time.monotonic()
             try:
                 return self._transaction(rows, last, on_step)
             except KafkaException as exception:
                 error: KafkaError = exception.args[0]
-                if error.fatal() or not (error.txn_requires_abort() and left):
+                refused += time.monotonic() - begun < REFUSED_S
+                if error.fatal() or not error.txn_requires_abort() or refused >= TRIES:
                     raise Fenced(f"{self.transactional_id}: {error.name()}: {error.str()}") from exception
                 log.warning("partition %d: the transaction is written again: %s", self._partition, error.str())
                 self._abort()
-        raise AssertionError("unreachable")
 
     def _transaction(self, rows: list[Row], last: Row, on_step: Callable[[str], None]) -> Place:
         placed: list[Place] = []
@@ -111,9 +118,12 @@ class TransactionalProducer:
         on_step("begun")
         produce, partition = self._producer.produce, self._partition
         for topic, key, value in rows:
-            produce(topic, value, key, partition)
+            try:
+                produce(topic, value, key, partition)
+            except BufferError:
+                self._insist(topic, value, key, partition)
         topic, key, value = last
-        produce(topic, value, key, partition, on_delivery=on_delivery)
+        self._insist(topic, value, key, partition, on_delivery=on_delivery)
         on_step("produced")
         self._commit()
         while not placed and not failed:
@@ -121,6 +131,16 @@ class TransactionalProducer:
         if failed:
             raise Fenced(f"{self.transactional_id}: committed, but its last record failed: {failed[0].str()}")
         return placed[0]
+
+    def _insist(self, *arguments: Any, **more: Any) -> None:
+        """Produce, waiting while the client's queue is full: a batch may have more jobs than it holds."""
+        while True:
+            try:
+                self._producer.produce(*arguments, **more)
+                return
+            except BufferError:
+                # What cannot be written ends with the transaction's time, and makes room.
+                self._producer.poll(0.05)
 
     def _commit(self) -> None:
         while True:
@@ -135,15 +155,21 @@ class TransactionalProducer:
                 log.warning("partition %d: waiting for the commit: %s", self._partition, error.str())
 
     def _abort(self) -> None:
+        left = ABORT_TRIES
         while True:
             try:
                 self._producer.abort_transaction(CALL_TIMEOUT_S)
                 return
             except KafkaException as exception:
                 error: KafkaError = exception.args[0]
-                if not error.retriable():
+                left -= 1
+                # The client may still be at the failure that the abort is to clear up, and then answers with it.
+                again = error.txn_requires_abort() and not error.fatal() and left
+                if not error.retriable() and not again:
                     raise Fenced(f"{self.transactional_id}: {error.name()}: {error.str()}") from exception
                 log.warning("partition %d: waiting for the abort: %s", self._partition, error.str())
+                if again:
+                    time.sleep(ABORT_PAUSE_S)
 
 
 class BarrierProducer:

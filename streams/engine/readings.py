@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from prometheus_client import Histogram
@@ -33,7 +33,8 @@ class Readings:
     def __init__(self, metrics: Metrics, readiness: Readiness, clock: Clock) -> None:
         self.metrics, self.readiness, self._clock = metrics, readiness, clock
         self._children: dict[tuple[str, ...], Any] = {}
-        self._behind: dict[int, int] = {}
+        #: Partitions with input waiting, and since when that has been seen (monotonic seconds).
+        self._waiting: dict[int, float] = {}
         self._partitions: Mapping[int, Partition] = {}
         readiness.watch(self._stuck)
 
@@ -59,7 +60,7 @@ class Readings:
     def assigned(self, partitions: Mapping[int, Partition]) -> None:
         """These are the worker's partitions now (the engine's own, living dictionary)."""
         self._partitions = partitions
-        self._behind = {}
+        self._waiting = {}
         self.readiness.set("assigned", True)
         self.recovering()
 
@@ -73,12 +74,19 @@ class Readings:
 
     def unassigned(self) -> None:
         """The partitions are gone for now."""
-        self._behind = {}
+        self._waiting = {}
+        # Others tell of them from now on; a last value that stays would be counted twice.
+        self.metrics.lag_records.clear()
+        self.metrics.lag_seconds.clear()
+        self.metrics.records_held.set(0)
         self.readiness.set("assigned", False, "partitions are being assigned anew")
 
-    def looked(self, ends: Mapping[tuple[str, int], int] | None) -> None:
-        """The ends of all inputs, looked up now; None: the brokers do not answer."""
+    def looked(self, ends: Mapping[tuple[str, int], int] | None, paused: Collection[str] = ()) -> None:
+        """The ends of all inputs, looked up now; None: the brokers do not answer. `paused`: sources that stand
+        still.
+        """
         self.readiness.set("kafka", ends is not None, "the brokers do not answer")
+        self.readiness.set("sources", not paused, f"paused, too much of them is bad: {', '.join(sorted(paused))}")
         behind: Counter[int] = Counter()
         for (topic, number), end in (ends or {}).items():
             partition = self._partitions.get(number)
@@ -89,19 +97,25 @@ class Readings:
             labels = (topic, str(number))
             self.metrics.lag_records.labels(*labels).set(lag)
             self.metrics.lag_seconds.labels(*labels).set(partition.lag_seconds(topic) if lag else 0)
-        if ends is not None:
-            self._behind = dict(behind)
+        now = self._clock.monotonic()
+        # Without brokers, or with a source paused, nothing can move, and a restart would not help.
+        able = ends is not None and not paused
+        self._waiting = {number: self._waiting.get(number, now) for number, lag in behind.items() if lag and able}
         self.metrics.records_held.set(sum(one.held for one in self._partitions.values()))
         slow = self._not_moving(SLOW_S)
         self.readiness.set("progress", not slow, slow or "")
 
     def _not_moving(self, seconds: float) -> str | None:
         now = self._clock.monotonic()
-        for number, one in self._partitions.items():
-            if self._behind.get(number) and one.running and now - one.moved_at > seconds:
+        for number, since in self._waiting.items():
+            one = self._partitions.get(number)
+            if one is None or not one.running:
+                continue
+            still = now - max(since, one.moved_at)
+            if still > seconds:
                 waits = one.waits()
                 why = f"; it waits for {', '.join(waits.topics)} to pass append time {waits.appended}" if waits else ""
-                return f"partition {number} has not moved for {now - one.moved_at:.0f} s with input waiting{why}"
+                return f"partition {number} has not moved for {still:.0f} s with input waiting{why}"
         return None
 
     def _stuck(self) -> str | None:

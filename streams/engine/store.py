@@ -86,10 +86,10 @@ class Store:
             time.sleep(0.1)
 
     def close(self) -> None:
-        """Close it; it may be opened again."""
-        if self._db is not None:
-            self._db.close()
-            self._db = None
+        """Close it; it may be opened again. A rebalance and the end of the process may both call this."""
+        db, self._db = self._db, None
+        if db is not None:
+            db.close()
 
     def wipe(self) -> None:
         """Remove everything and start with nothing."""

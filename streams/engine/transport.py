@@ -31,6 +31,8 @@ SCHEME = "ringback"
 #: The broker answers a fetch that finds nothing after so long. Until then an input that is not in the request is not
 #: read.
 FETCH_MAX_WAIT_MS = 25
+#: A fetch is given up when it has not ended so long (seconds) after it should have.
+FETCH_GRACE_S = 0.25
 MAX_POLL_RECORDS = 4_000
 MAX_PARTITION_FETCH_BYTES = 1_048_576
 
@@ -70,9 +72,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def _fetch(self, wanted: frozenset[TP], within: float) -> Fetched:
         consumer = self._ensure_consumer()
-        records = await self._fetch_records(
-            consumer, set(wanted), timeout=within, max_records=consumer._max_poll_records
-        )
+        # In a rebalance aiokafka would wait for the new assignment, which waits until our partitions are let go of,
+        # which waits for this fetch. Nothing is lost by giving up: records are only taken after the last wait.
+        try:
+            records = await asyncio.wait_for(
+                self._fetch_records(consumer, set(wanted), timeout=within, max_records=consumer._max_poll_records),
+                within + FETCH_GRACE_S,
+            )
+        except TimeoutError:
+            return Fetched({}, {})
         # No await from here on: positions and records belong together. A position also passes control records.
         assignment = consumer._subscription.subscription and consumer._subscription.subscription.assignment
         positions: dict[Input, int] = {}

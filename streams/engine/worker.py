@@ -77,6 +77,7 @@ class Engine:
         self._faults = faults or FaultPoints.from_environment()
         self._follower: Follower | None = None
         self._configuration: asyncio.Future[Configuration] | None = None
+        self._in_force: Configuration | None = None
         self._shared: Shared | None = None
         self._inputs: Inputs | None = None
         self._opening: set[asyncio.Task[None]] = set()
@@ -103,8 +104,7 @@ class Engine:
         self.sources = configuration.sources
         partitions = await self._in_thread(startup.check_topics, admin, settings, self.sources)
         changelog = await self._in_thread(startup.ensure_changelog, admin, settings, partitions)
-        self._processor.configure(configuration)
-        self._configured(configuration)
+        self._begin_with(configuration)
         await self.ends.start()
         self._shared = Shared(
             settings,
@@ -139,28 +139,42 @@ class Engine:
         self.readings.readiness.set("configuration", False, "no configuration has been applied yet")
         return await first
 
+    def _begin_with(self, configuration: Configuration) -> None:
+        try:
+            self._processor.configure(configuration)
+        except Exception as error:
+            raise Stop(
+                f"generation {configuration.generation} of the configuration cannot be used: {error}",
+                "`ringback apply` a corrected one",
+            ) from error
+        self._configured(configuration)
+
     def _on_configuration(self, configuration: Configuration) -> None:
         """A new generation. Between batches: a batch is decided without giving up the event loop."""
         if self._configuration is not None and not self._configuration.done():
             self._configuration.set_result(configuration)
             return
-        if self._shared is None:
+        if self._shared is None or self._in_force is None:
             self._finish(exits.RESTART, "the configuration changed during the start")
-        elif configuration.sources != self.sources:
+            return
+        try:
+            self._processor.configure(configuration)
+        except Exception as error:
+            self._on_refused(f"generation {configuration.generation}: {error}")
+            return
+        if configuration.sources != self.sources:
+            # It can be used, so the restart will not end at once; until then the inputs are those of the old one.
+            self._processor.configure(self._in_force)
             self._finish(
                 exits.RESTART, f"generation {configuration.generation} changes the sources: a restart is needed"
             )
-        else:
-            try:
-                self._processor.configure(configuration)
-            except Exception as error:
-                self._on_refused(f"generation {configuration.generation}: {error}")
-                return
-            self.pauses.clear()
-            self._configured(configuration)
-            self.intake.changed()
+            return
+        self.pauses.clear()
+        self._configured(configuration)
+        self.intake.changed()
 
     def _configured(self, configuration: Configuration) -> None:
+        self._in_force = configuration
         self.readings.metrics.config_generation.set(configuration.generation)
         self.readings.readiness.set("configuration", True)
         log.info("configuration: generation %d", configuration.generation)
@@ -284,7 +298,9 @@ class Engine:
                 for source in self.sources
             ]
             probe = inputs or [(source.topic, 0) for source in self.sources[:1]]
-            self.readings.looked(await self.ends.of(probe))
+            self.readings.looked(await self.ends.of(probe), self.pauses.paused)
+            if self._follower is not None and not self._follower.alive and not self._stopping:
+                self.readings.readiness.stuck("the config topic is not followed any more")
             for partition in list(self.partitions.values()):
                 partition.refresh_clock()
 
@@ -325,7 +341,14 @@ class Engine:
     def _start(self, work: Any) -> None:
         task = asyncio.create_task(work)
         self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        """A task that fails must not go unnoticed: what it watched would look well for ever."""
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a task of the engine failed", exc_info=error)
+            self._finish(exits.CHECKPOINT_FAILED, "an error of Ringback itself; a restart is needed")
 
     def _in_thread(self, function: Callable[..., Any], *arguments: object) -> Awaitable[Any]:
         return asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)

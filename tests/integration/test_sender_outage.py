@@ -37,7 +37,9 @@ def test_a_sender_goes_on_after_the_broker_was_away(tmp_path: Path) -> None:
         with starting(settings, tmp_path) as start:
             process = start(module="tests.support.sender_process")
             eventually(lambda: partner.count > 50, within=60)
-            broker.kill()
+            # In order: a lone broker that is killed may, as it comes back, skip the markers of a transaction that was
+            # being committed (it finds no leader for their partitions), and hides these offsets for ever.
+            broker.shut_down()
             time.sleep(12)
             broker.start()
             eventually(lambda: len(bench.terminal()) >= count, within=120, every=1.0, what="all have ended")

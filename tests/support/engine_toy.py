@@ -84,6 +84,8 @@ class Fixed:
     def __init__(self, settings: Settings, on_change: Callable[[Configuration], None], on_error: object) -> None:
         self._on_change = on_change
 
+    alive = True
+
     def start(self) -> None:
         threading.Thread(target=self._on_change, args=[configuration(os.environ[SOURCES])], daemon=True).start()
 

@@ -82,3 +82,15 @@ def test_no_value_keeps_a_line_away() -> None:
     logs.get("x").info("odd", number=2**70, half="\ud800", thing=object)
     (line,) = lines(out)
     assert (line["event"], line["number"]) == ("odd", 2**70)
+
+
+def test_a_traceback_shows_no_local_variables() -> None:
+    out = io.StringIO()
+    logs.setup(form="text", stream=out)
+    secret = "hush" + "-hush"
+    try:
+        raise RuntimeError(f"{len(secret)} letters")
+    except RuntimeError:
+        logs.get("x").exception("it failed")
+    assert "9 letters" in out.getvalue()
+    assert secret not in out.getvalue()

@@ -122,3 +122,23 @@ def test_intake_stops_before_the_metadata_is_too_long(step: int) -> None:
     position = tracker.position()
     assert position is not None
     assert len(position.metadata) <= METADATA_LIMIT
+
+
+def test_metadata_that_would_be_too_long_tells_as_much_as_fits() -> None:
+    tracker, _ = reading(list(range(9_000)))
+    for offset in range(1, 9_000, 2):
+        tracker.finish(offset)
+    position = tracker.position()
+    assert position is not None
+    assert METADATA_LIMIT - 10 < len(position.metadata) <= METADATA_LIMIT
+    _, again = reading(list(range(9_000)), *position)
+    assert set(range(0, 9_000, 2)) <= set(again), "nothing unfinished is lost"
+    assert 1 not in again
+    assert tracker.pressed(500)
+
+
+def test_metadata_is_cut_between_runs() -> None:
+    tracker, _ = reading(list(range(0, 3_000 * 100, 100)))
+    position = tracker.position()
+    assert position is not None
+    assert decode_runs(position.metadata)

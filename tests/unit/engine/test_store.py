@@ -50,3 +50,19 @@ def test_two_processes_cannot_share_a_directory(store: Store, monkeypatch: pytes
     monkeypatch.setattr(module, "LOCK_WAIT_S", 0.0)
     with pytest.raises(Stop, match="locked by another process"):
         Store(store.path, StoreMemory()).open()
+
+
+def test_two_that_close_it_at_once_close_it_once(tmp_path: Path) -> None:
+    """A rebalance while the process ends."""
+    store = Store(tmp_path / "store", StoreMemory())
+    closed: list[int] = []
+
+    class Database:
+        def close(self) -> None:
+            closed.append(1)
+            if len(closed) < 3:
+                store.close()
+
+    store._db = Database()  # type: ignore[assignment]
+    store.close()
+    assert closed == [1]

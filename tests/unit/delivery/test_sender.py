@@ -1,0 +1,170 @@
+"""The flow of jobs through a sender without Kafka: what must not be lost, or stand still, unnoticed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from schemas.job import Job
+from schemas.receipt import Receipt
+from streams import probes
+from streams.clock import ManualClock
+from streams.delivery import sender as flow
+from streams.delivery.app import Bridge
+from streams.delivery.consumer import Taken
+from streams.delivery.offsets import Tracker
+from streams.delivery.outcome import Outcome
+from streams.delivery.sender import Limits, Sender
+from streams.delivery.settling import Record, Settling
+from streams.delivery.tallies import Tallies
+from streams.delivery.tiers import Tiers
+from streams.kafka import Topics
+from streams.metrics import Metrics
+from streams.settings import Settings
+from streams.templates.finish import Finished
+from tests.support.sending import configuration, job_for, partner_named
+
+NOW = 1_760_000_000_000
+TOPICS = Topics("r.")
+
+
+class Outbox:
+    """Keeps what is settled."""
+
+    def __init__(self) -> None:
+        self.late = False
+        self.settled: list[tuple[int, tuple[Record, ...]]] = []
+
+    def __len__(self) -> int:
+        return len(self.settled)
+
+    def put(self, tracker: Tracker, offset: int, records: tuple[Record, ...] = ()) -> None:
+        self.settled.append((offset, records))
+
+    def errors(self) -> list[tuple[str, str, str | None]]:
+        found = [r.value for _, records in self.settled for r in records if r.topic == TOPICS.receipts]
+        receipts = [msgspec.json.decode(value, type=Receipt) for value in found]
+        return [(receipt.kind, receipt.outcome, receipt.error) for receipt in receipts]
+
+
+class Wire:
+    """Answers 200."""
+
+    def __init__(self) -> None:
+        self.sent: list[Finished] = []
+
+    async def send(self, request: Finished, deadline: int) -> Outcome:
+        self.sent.append(request)
+        return Outcome("answer", 200)
+
+
+class Bench:
+    """A sender that owns one partition."""
+
+    def __init__(self, secret: Callable[[str], str] = str) -> None:
+        self.outbox, self.wire, self.metrics = Outbox(), Wire(), Metrics()
+        self.sender = Sender(
+            limits=Limits(),
+            settling=Settling(TOPICS, Tiers()),
+            clock=ManualClock(NOW),
+            wire=cast(Any, self.wire),
+            outbox=cast(Any, self.outbox),
+            tallies=Tallies(self.metrics),
+            secret=secret,
+            read_on=lambda tracker: None,
+            control_topic=TOPICS.control,
+        )
+        self.tracker = Tracker(TOPICS.delivery, 0, 1, 0)
+        self.sender.configure(configuration([partner_named()]))
+        self.sender.assigned([self.tracker], 1.0, 1)
+
+    def record(self, job: Job, offset: int = 0) -> Taken:
+        return Taken(self.tracker, None, offset, NOW, b"k", msgspec.json.encode(job))
+
+
+async def turn(times: int = 5) -> None:
+    for _ in range(times):
+        await asyncio.sleep(0)
+
+
+async def test_a_job_is_sent_and_settled() -> None:
+    bench = Bench()
+    bench.sender.taken([bench.record(job_for("http://x.example/", now=NOW))])
+    await turn()
+    assert [request.url for request in bench.wire.sent] == ["http://x.example/"]
+    assert [error for _, _, error in bench.outbox.errors()] == [None, None]
+
+
+async def test_a_request_that_cannot_be_finished_ends_its_job_and_frees_its_slot(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = Bench()
+
+    def fails(*_: object, **__: object) -> Finished:
+        raise RuntimeError("s3cr3t")
+
+    monkeypatch.setattr(flow, "finish", fails)
+    bench.sender.taken([bench.record(job_for("http://x.example/", now=NOW))])
+    await turn()
+    assert bench.outbox.errors()[-1] == ("terminal", "failed", "unrenderable: internal")
+    assert (bench.sender.in_memory, bench.sender.in_flight) == (0, 0)
+    assert "s3cr3t" not in caplog.text
+
+
+async def test_an_attempt_that_fails_by_our_own_fault_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr(flow, "rule", fails)
+    bench.sender.taken([bench.record(job_for("http://x.example/", now=NOW))])
+    await turn()
+    with pytest.raises(RuntimeError, match="unforeseen"):
+        bench.sender.tick()
+
+
+async def test_nothing_is_read_while_nothing_can_be_committed() -> None:
+    bench = Bench()
+    assert bench.sender.room() == 1_000
+    bench.outbox.late = True
+    assert bench.sender.room() == 0
+
+
+async def test_records_that_were_read_and_not_worked_on_end_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next commit would pass over them."""
+    bench = Bench()
+    failed: list[Exception] = []
+    bridge = Bridge(bench.sender, probes.Readiness("assigned"), Settings(), failed.append)
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr(bench.sender, "_advance", fails)
+    bridge.taken([bench.record(job_for("http://x.example/", now=NOW))])
+    await turn()
+    assert [str(error) for error in failed] == ["unforeseen"]
+
+
+async def test_a_sender_without_its_partitions_is_not_ready() -> None:
+    bench = Bench()
+    readiness = probes.Readiness("assigned")
+    bridge = Bridge(bench.sender, readiness, Settings(), lambda error: None)
+    bridge.assigned([bench.tracker], 1.0)
+    assert readiness.ready
+    bridge.lost([bench.tracker])
+    assert "assigned" in readiness.unmet()
+
+
+async def test_jobs_that_wait_in_memory_to_fall_due_are_told_as_waiting() -> None:
+    bench = Bench()
+    soon = job_for("http://x.example/", 2, NOW, due_at=NOW + 3_000)
+    bench.sender.taken([bench.record(job_for("http://x.example/", 1, NOW)), bench.record(soon, 1)])
+    await turn()
+    for _ in range(flow.REVIEW_TICKS):
+        bench.sender.tick()
+    assert bench.metrics.registry.get_sample_value("ringback_jobs_waiting", {"partner": "acme"}) == 1

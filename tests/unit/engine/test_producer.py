@@ -1,0 +1,113 @@
+"""The transactional producer of a partition, with a client that refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from streams.engine.producer import Fenced, TransactionalProducer
+from streams.settings import Settings
+
+
+class Message:
+    """A record as the client reports it delivered."""
+
+    def __init__(self, offset: int) -> None:
+        self._offset = offset
+
+    def offset(self) -> int:
+        return self._offset
+
+    def timestamp(self) -> tuple[int, int]:
+        return (2, 1_000)
+
+
+class SmallQueue:
+    """A client whose queue holds two records until it is polled."""
+
+    def __init__(self) -> None:
+        self.queued = 0
+        self.written: list[tuple[str, bytes | None, bytes | None]] = []
+        self._reports: list[Callable[[], None]] = []
+
+    def begin_transaction(self) -> None:
+        pass
+
+    def produce(self, topic: str, value: bytes, key: bytes, partition: int, on_delivery: Any = None) -> None:
+        if self.queued == 2:
+            raise BufferError
+        self.queued += 1
+        self.written.append((topic, key, value))
+        if on_delivery:
+            offset = len(self.written) - 1
+            self._reports.append(lambda: on_delivery(None, Message(offset)))
+
+    def poll(self, timeout: float) -> None:
+        self.queued = 0
+        for report in self._reports:
+            report()
+
+    def commit_transaction(self, timeout: float) -> None:
+        pass
+
+
+def test_a_batch_larger_than_the_clients_queue_is_written_all_the_same() -> None:
+    producer = TransactionalProducer(Settings(), "w-device-0", 0)
+    producer._producer = client = SmallQueue()  # type: ignore[assignment]
+    rows = [("jobs", b"k", b"%d" % number) for number in range(5)]
+    place = producer.write(rows, ("changelog", b"m", b"{}"), lambda step: None)
+    assert client.written == [*rows, ("changelog", b"m", b"{}")]
+    assert place.offset == 5
+
+
+class Failing(SmallQueue):
+    """A client whose first commits fail, and whose first abort meets the same failure."""
+
+    def __init__(self, commits: int, aborts: int = 0) -> None:
+        super().__init__()
+        self.commits, self.aborts, self.aborted = commits, aborts, 0
+
+    def commit_transaction(self, timeout: float) -> None:
+        if self.commits:
+            self.commits -= 1
+            raise failure()
+
+    def abort_transaction(self, timeout: float) -> None:
+        if self.aborts:
+            self.aborts -= 1
+            raise failure()
+        self.aborted += 1
+        self._reports.clear()
+
+
+def failure() -> KafkaException:
+    """Messages that could not be delivered in time: the transaction must be aborted."""
+    return KafkaException(KafkaError(KafkaError._INCONSISTENT, "1 message(s) failed delivery", False, False, True))
+
+
+def write(client: Failing) -> None:
+    producer = TransactionalProducer(Settings(), "w-device-0", 0)
+    producer._producer = client  # type: ignore[assignment]
+    producer.write([("jobs", b"k", b"1")], ("changelog", b"m", b"{}"), lambda step: None)
+
+
+def test_an_abort_that_meets_the_failure_it_clears_up_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.engine.producer.ABORT_PAUSE_S", 0)
+    client = Failing(commits=1, aborts=1)
+    write(client)
+    assert client.aborted == 1
+
+
+def test_brokers_that_are_away_are_waited_for_as_long_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.engine.producer.REFUSED_S", 0)  # every failure took its time
+    client = Failing(commits=20)
+    write(client)
+    assert client.aborted == 20
+
+
+def test_a_transaction_that_is_refused_again_and_again_ends_it() -> None:
+    with pytest.raises(Fenced, match="_INCONSISTENT"):
+        write(Failing(commits=20))

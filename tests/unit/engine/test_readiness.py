@@ -1,0 +1,89 @@
+"""What `/readyz` and `/healthz` of a worker say: ready means getting on, unhealthy means that a restart would help."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+from streams.clock import ManualClock
+from streams.engine.readings import SLOW_S, STUCK_S, Readings
+from streams.metrics import Metrics
+from streams.probes import Readiness
+
+ENDS = {("events", 0): 5}
+
+
+class Bench:
+    """A worker with one partition, five records behind."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.readiness = Readiness()
+        self.readings = Readings(Metrics(), self.readiness, self.clock)
+        self.partition = SimpleNamespace(
+            running=True,
+            moved_at=self.clock.monotonic(),
+            held=0,
+            recovered=None,
+            position=lambda topic: 0,
+            lag_seconds=lambda topic: 1.0,
+            waits=lambda: None,
+        )
+        self.readings.assigned(cast(Any, {0: self.partition}))
+
+    def pass_time(self, seconds: float) -> None:
+        self.clock.advance(int(seconds * 1000))
+
+    def lag(self) -> float | None:
+        registry = self.readings.metrics.registry
+        return registry.get_sample_value("ringback_lag_records", {"topic": "events", "partition": "0"})
+
+
+def test_input_that_is_not_worked_on_is_not_ready_then_stuck() -> None:
+    bench = Bench()
+    bench.readings.looked(ENDS)
+    bench.pass_time(SLOW_S + 1)
+    bench.readings.looked(ENDS)
+    assert "progress" in bench.readiness.unmet()
+    assert not bench.readiness.why_stuck()
+    bench.pass_time(STUCK_S)
+    assert "partition 0 has not moved" in bench.readiness.why_stuck()
+    bench.partition.moved_at = bench.clock.monotonic()
+    bench.readings.looked(ENDS)
+    assert bench.readiness.ready
+
+
+def test_the_first_record_after_a_quiet_hour_finds_a_ready_worker() -> None:
+    bench = Bench()
+    bench.pass_time(3_600)
+    bench.readings.looked(ENDS)
+    assert bench.readiness.ready
+
+
+def test_brokers_that_are_away_are_no_reason_for_a_restart() -> None:
+    bench = Bench()
+    bench.readings.looked(ENDS)
+    bench.pass_time(2 * STUCK_S)
+    bench.readings.looked(None)
+    assert not bench.readiness.why_stuck()
+    assert set(bench.readiness.unmet()) == {"kafka"}
+    bench.readings.looked(ENDS)
+    assert bench.readiness.ready, "they are back only now"
+
+
+def test_a_paused_source_is_not_ready_and_no_reason_for_a_restart() -> None:
+    """A restart would let the source go on, and turn another window of it into dead letters."""
+    bench = Bench()
+    for _ in range(3):
+        bench.readings.looked(ENDS, {"events"})
+        bench.pass_time(STUCK_S)
+    assert not bench.readiness.why_stuck()
+    assert "events" in bench.readiness.unmet()["sources"]
+
+
+def test_lag_of_partitions_that_are_gone_is_not_told_any_more() -> None:
+    bench = Bench()
+    bench.readings.looked(ENDS)
+    assert bench.lag() == 5
+    bench.readings.unassigned()
+    assert bench.lag() is None

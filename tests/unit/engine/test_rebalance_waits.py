@@ -1,0 +1,35 @@
+"""What must not wait for a rebalance, because the rebalance waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+from faust.types import TP
+
+from streams.engine.intake import Fetched
+from streams.engine.partition import Partition
+from streams.engine.transport import ConsumerThread
+
+
+async def for_ever(*_: Any, **__: Any) -> None:
+    """As aiokafka does between a revocation and the next assignment."""
+    await asyncio.Event().wait()
+
+
+async def test_a_fetch_that_meets_a_rebalance_is_given_up() -> None:
+    consumer = SimpleNamespace(_max_poll_records=1)
+    thread: Any = SimpleNamespace(_ensure_consumer=lambda: consumer, _fetch_records=for_ever)
+    fetching = ConsumerThread._fetch(thread, frozenset({TP("events", 0)}), 0.01)
+    assert await asyncio.wait_for(fetching, 5) == Fetched({}, {})
+
+
+async def test_a_seek_that_meets_a_rebalance_is_given_up_when_the_partition_is_closed(monkeypatch: Any) -> None:
+    monkeypatch.setattr("streams.engine.partition.SEEK_S", 0.01)
+    partition: Any = SimpleNamespace(closing=False)
+    moving = asyncio.create_task(Partition._move(partition, for_ever, {("events", 0): 5}))
+    await asyncio.sleep(0.05)
+    assert not moving.done()
+    partition.closing = True
+    await asyncio.wait_for(moving, 5)
