@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from streams.kafka import Topics
 from streams.local.broker import EmbeddedBroker
@@ -37,9 +37,12 @@ def written(bootstrap: str, topic: str) -> int:
     """How many records lie in a topic."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "reads-only"})
     places = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
-    ends = sum(consumer.get_watermark_offsets(place, timeout=10)[1] for place in places)
-    consumer.close()
-    return ends
+    try:
+        return sum(consumer.get_watermark_offsets(place, timeout=10)[1] for place in places)
+    except KafkaException:  # a topic so new that its leaders are not known yet
+        return 0
+    finally:
+        consumer.close()
 
 
 def watch(name: str, process: GuardedProcess, share: Callable[[], float]) -> list[int]:
