@@ -21,6 +21,9 @@ REASONS: dict[str, str] = {
     "poison": "a record of a delivery topic that is not a job, or is one with absurd values",
 }
 
+#: Those of jobs; the others are of input records.
+JOB_REASONS = ("attempts_used_up", "no_retry_status", "unsendable", "poison")
+
 
 class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A record that could not be used, with its place and raw bytes (base64 in JSON; very large ones are cut, and

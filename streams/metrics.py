@@ -84,16 +84,29 @@ class Metrics:
     egress_blocked_total = Row(Counter, "Connections refused because the address is not public.", "partner")
     jobs_in_flight = Row(Gauge, "Requests under way.", "partner")
     jobs_waiting = Row(Gauge, "Jobs in memory that wait for a slot or their due time.", "partner")
-    partner_held = Row(Gauge, "1 while a partner is held (Retry-After, open breaker, pause).", "partner", "reason")
+    jobs_limit = Row(Gauge, "Jobs that the process keeps in memory at most; then it reads no more.")
+    jobs_delayed = Row(
+        Gauge, "Records of a delay topic that still wait, at most: ends of transactions may be among them.", "topic"
+    )
+    next_due_seconds = Row(
+        Gauge, "Until the next job of a delay topic is looked at; below 0: it is late. Absent: none waits.", "topic"
+    )
+    partner_held = Row(
+        Gauge,
+        "1 while a partner is held: hold (Retry-After), breaker (open), pause (of an operator, or 410).",
+        "partner",
+        "reason",
+    )
     retries_total = Row(Counter, "Jobs written to a delay topic.", "partner", "reason")
 
     # Every process
+    ready = Row(Gauge, "1 while `/readyz` says yes.")
     dead_letters_total = Row(Counter, "Records written to the dead letters.", "kind", "reason")
     lag_records = Row(Gauge, "Records appended and not yet read.", "topic", "partition")
     lag_seconds = Row(Gauge, "Age of the oldest record not yet read.", "topic", "partition")
     config_generation = Row(Gauge, "The configuration in force; 0 before the first.")
     config_errors_total = Row(Counter, "Generations that could not be used; the last good one stayed.")
-    kafka_errors_total = Row(Counter, "Errors of the Kafka client that it retries itself.", "reason")
+    kafka_errors_total = Row(Counter, "Calls to Kafka that failed or had to wait; they are made again.", "reason")
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()

@@ -100,6 +100,12 @@ class Bridge:
         self._loop.call_soon_threadsafe(self._sender.assigned, trackers, share, count)
         self._readiness.set("assigned", True)
 
+    def unread(self, records: dict[str, int]) -> None:
+        self._loop.call_soon_threadsafe(self._note_unread, records)
+
+    def _note_unread(self, records: dict[str, int]) -> None:
+        self._sender.unread = records
+
     def revoked(self, trackers: list[Tracker]) -> None:
         self._readiness.set("assigned", False, "partitions are being assigned anew")
         with contextlib.suppress(Fatal):
@@ -119,6 +125,9 @@ class Service:
         self.limits = (limits or Limits())._replace(prefetch=settings.prefetch)
         self.metrics = Metrics()
         self.readiness = probes.Readiness("configuration", "assigned")
+        self.metrics.ready.set_function(lambda: self.readiness.ready)
+        for reason in ("consume", "fatal", "metadata", "transaction"):
+            self.metrics.kafka_errors_total.labels(reason)
         self.clock = SystemClock()
         self.wire = wire or AiohttpWire(Guard(settings.egress_allow))
         self.secrets = Secrets()

@@ -23,6 +23,7 @@ from streams.errors import Stop
 from streams.metrics import Metrics
 from streams.settings import Settings
 
+from .ends import Ends
 from .lag import Lag
 from .offsets import Tracker
 
@@ -67,6 +68,10 @@ class Reader(Protocol):
         """These records were read."""
         ...
 
+    def unread(self, records: dict[str, int]) -> None:
+        """So many records of each delay topic are not read yet."""
+        ...
+
     def revoked(self, trackers: list[Tracker]) -> None:
         """These partitions go: blocks until what is in flight has ended and is committed, or the deadline is over."""
         ...
@@ -91,6 +96,7 @@ class Intake:
         self._stopping = threading.Event()
         self._trackers: dict[tuple[str, int], Tracker] = {}
         self._lags: dict[tuple[str, int], Lag] = {}
+        self._ends = Ends(settings)
         self._clock = SystemClock()
         self._epoch = 0
         self._paused: set[tuple[str, int]] = set()
@@ -193,8 +199,8 @@ class Intake:
             self._deliver(messages)
 
     def _measure(self) -> None:
-        """The lag of the delivery topic, by what the client last heard of its ends. Delay topics always have one:
-        they wait.
+        """The lag of the delivery topic, by what the client last heard of its ends, and what is unread of the delay
+        topics.
         """
         now = time.monotonic()
         if now < self._measured + MEASURE_SECONDS:
@@ -202,11 +208,20 @@ class Intake:
         self._measured = now
         for (topic, partition), lag in self._lags.items():
             start, end = self.consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
-            if end < 0:
+            if end < 0 or topic != self._delivery:
                 continue
             behind, age = lag.measured(start, end, self._clock.now())
             self._metrics.lag_records.labels(topic, str(partition)).set(behind)
             self._metrics.lag_seconds.labels(topic, str(partition)).set(age)
+        self._measure_delays()
+
+    def _measure_delays(self) -> None:
+        """Delay topics always lag, since they wait: how far is told as the jobs that wait."""
+        unread = dict.fromkeys((topic for topic, _ in self._lags if topic != self._delivery), 0)
+        for (topic, partition), end in self._ends.of(place for place in self._lags if place[0] in unread).items():
+            start, _ = self.consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
+            unread[topic] += self._lags[topic, partition].measured(start, end, self._clock.now())[0]
+        self._reader.unread(unread)
 
     def _deliver(self, messages: list[Message]) -> None:
         records: list[Taken] = []
@@ -282,8 +297,7 @@ class Intake:
                 one.topic, one.partition, self._epoch, one.offset if known else None, one.metadata if known else None
             )
             self._trackers[one.topic, one.partition] = tracker
-            if one.topic == self._delivery:
-                self._lags[one.topic, one.partition] = Lag(tracker.following or 0, self._clock.now())
+            self._lags[one.topic, one.partition] = Lag(tracker.following or 0, self._clock.now())
             trackers.append(tracker)
         consumer.assign(
             [TopicPartition(p.topic, p.partition, p.offset if p.offset >= 0 else OFFSET_BEGINNING) for p in found]
@@ -325,4 +339,5 @@ class Intake:
         # Others tell of them from now on. All go at once, the assignment being eager.
         self._metrics.lag_records.clear()
         self._metrics.lag_seconds.clear()
+        self._ends.forget()
         return [tracker for place in places if (tracker := self._trackers.pop(place, None)) is not None]

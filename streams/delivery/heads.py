@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from .consumer import Taken
 from .offsets import Tracker
+
+
+class Waiting(NamedTuple):
+    """The unopened records of one delay topic: how many were read, and when the oldest was appended."""
+
+    tier: int
+    jobs: int
+    oldest: int
 
 
 class Heads:
@@ -37,6 +46,15 @@ class Heads:
         """Drop what was read of partitions that go."""
         for tracker in trackers:
             self._queues.pop(tracker, None)
+
+    def waiting(self) -> dict[str, Waiting]:
+        """What waits, by topic."""
+        found: dict[str, Waiting] = {}
+        for tracker, queue in self._queues.items():
+            if queue:
+                tier, jobs, oldest = found.get(tracker.topic, (queue[0].tier or 0, 0, queue[0].appended))
+                found[tracker.topic] = Waiting(tier, jobs + len(queue), min(oldest, queue[0].appended))
+        return found
 
     def __len__(self) -> int:
         return sum(len(queue) for queue in self._queues.values())

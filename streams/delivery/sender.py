@@ -13,7 +13,7 @@ import random
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from schemas import control as controls
@@ -44,6 +44,8 @@ log = logs.get(__name__)
 TICK_SECONDS = 0.01
 #: Every so many ticks the lanes are looked over: what can no longer start soon leaves memory.
 REVIEW_TICKS = 25
+#: Every so many ticks it is told how much waits in the delay topics.
+TELL_TICKS = 100
 #: A paused job looks again after so many shortest delays: what an operator resumes goes on within that time.
 PAUSED_TIERS = 4
 #: The event loop computes for so much of the time, or is late by so much (seconds): this process is at its limit.
@@ -132,6 +134,8 @@ class Sender:
         #: An error of our own in an attempt: its job would stay unsettled, and its slot taken, for ever.
         self._broken: BaseException | None = None
         self.trackers: set[Tracker] = set()
+        #: For each delay topic how many of its records are not even read.
+        self.unread: Mapping[str, int] = {}
 
     # What the consumer's thread asks; reads of single values only.
 
@@ -159,6 +163,8 @@ class Sender:
     def control(self, kind: Literal["partner", "postback"], name: str, change: Control | None) -> None:
         """Follow a pause or hold, or its end."""
         self._rules = self._rules.with_control(kind, name, change)
+        if kind == "partner":
+            self._tallies.paused(name, change is not None and change.paused)
         lane = self._lanes.get(name) if kind == "partner" else None
         if lane is not None:
             lane.hold_until = change.hold_until or 0 if change is not None else 0
@@ -170,6 +176,7 @@ class Sender:
         """Work on these partitions from now on, with `share` of each partner's limits."""
         self.trackers |= set(trackers)
         self._bound = self._limits.prefetch * delivery_partitions
+        self._tallies.limited(self._bound)
         self._share = share or 1.0
         for lane in self._lanes.values():
             lane.configure(lane.partner, self._share)
@@ -195,7 +202,9 @@ class Sender:
         self._drop(going)
         self._held = {held for held in self._held if held.tracker not in going}
         self.trackers -= going
-        self._bound = 0 if not self.trackers else self._bound
+        if not self.trackers:
+            self._bound, self.unread = 0, {}
+            self._tallies.limited(0)
 
     def _drop(self, going: set[Tracker]) -> None:
         """Forget what waits, without settling it: it is unfinished in the source."""
@@ -445,6 +454,8 @@ class Sender:
         self._ticks += 1
         if self._ticks % REVIEW_TICKS == 0:
             self._review(now)
+        if self._ticks % TELL_TICKS == 0:
+            self._tell(now)
 
     def _review(self, now: int) -> None:
         self._pressed = any(tracker.pressed(500) for tracker in self.trackers if len(tracker) > 400)
@@ -454,10 +465,19 @@ class Sender:
                 at = lane.reserve(now)
                 self._settle(held, self._settling.parked(held.job, held.source, at, now, "lane", True), now)
             queued = len(lane.queue) + waiting[name]
-            self._tallies.lane(name, lane.in_flight, queued, lane.blocked_until(now) > now)
-            if lane.idle and name not in self._rules.partners:
+            broken = lane.breaker.look(now) != "closed"
+            gone = lane.idle and name not in self._rules.partners
+            self._tallies.lane(name, lane.in_flight, queued, lane.hold_until > now and not gone, broken and not gone)
+            if gone:
                 del self._lanes[name]
                 self._wake_of.pop(name, None)
+
+    def _tell(self, now: int) -> None:
+        """Tell what waits in the delay topics."""
+        heads = self._heads.waiting()
+        jobs = {topic: unread + (heads[topic].jobs if topic in heads else 0) for topic, unread in self.unread.items()}
+        ends = self._limits.tiers.ends
+        self._tallies.delayed(jobs, {topic: ends(one.tier, one.oldest) for topic, one in heads.items()}, now)
 
     @property
     def in_memory(self) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from schemas.dead_letter import JOB_REASONS
 from schemas.job import Job
 from streams.metrics import Metrics
 
@@ -11,11 +13,17 @@ from .settling import Settlement
 
 
 class Tallies:
-    """Counts settlements and times in the process's metrics."""
+    """Counts settlements and times in the process's metrics. Each is the only one while it lasts."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._known: dict[tuple[str, ...], Any] = {}
+        # Of lanes that were there before nothing is known any more.
+        for gauge in (metrics.jobs_in_flight, metrics.jobs_waiting, metrics.partner_held):
+            gauge.clear()
+        # A counter that begins with its first event hides it: no rate sees a rise.
+        for reason in JOB_REASONS:
+            self._labelled("dead_letters_total", "job", reason)
 
     def _labelled(self, name: str, *labels: str) -> Any:
         key = (name, *labels)
@@ -53,8 +61,27 @@ class Tallies:
         """An address was refused."""
         self._labelled("egress_blocked_total", job.partner).inc()
 
-    def lane(self, partner: str, in_flight: int, queued: int, held: bool) -> None:
-        """How a lane stands."""
+    def lane(self, partner: str, in_flight: int, queued: int, held: bool, broken: bool) -> None:
+        """How a lane stands. `held`: by a Retry-After; `broken`: its breaker is not closed."""
         self._labelled("jobs_in_flight", partner).set(in_flight)
         self._labelled("jobs_waiting", partner).set(queued)
         self._labelled("partner_held", partner, "hold").set(held)
+        self._labelled("partner_held", partner, "breaker").set(broken)
+        self._labelled("egress_blocked_total", partner)
+
+    def paused(self, partner: str, paused: bool) -> None:
+        """Whether a partner is paused."""
+        self._labelled("partner_held", partner, "pause").set(paused)
+
+    def limited(self, jobs: int) -> None:
+        """So many jobs may be in memory."""
+        self._metrics.jobs_limit.set(jobs)
+
+    def delayed(self, jobs: Mapping[str, int], next_due: Mapping[str, int], now: int) -> None:
+        """How many jobs wait in each delay topic, and when the next one is looked at (ms)."""
+        self._metrics.jobs_delayed.clear()
+        self._metrics.next_due_seconds.clear()
+        for topic, count in jobs.items():
+            self._metrics.jobs_delayed.labels(topic).set(count)
+        for topic, at in next_due.items():
+            self._metrics.next_due_seconds.labels(topic).set((at - now) / 1000)

@@ -70,8 +70,9 @@ class Checkpoint:
            decides.
 
         What the pipeline did not take is applied next in the same way, then 5 follows once for all. An error in 2 to
-        4 leaves a state that only a restart can judge, and the pipeline's holds are ahead already: the process ends
-        at once. An orderly end would commit what has not happened.
+        4 leaves a state that only a recovery can judge, and the pipeline's holds are ahead already: the process ends
+        at once. An orderly end would commit what has not happened. Only `Fenced` is raised: then too
+        this checkpoint must not be used again, and whose the partition is now the group must be asked.
         """
         done = Done(len(records), Counter(), [], None)
         left = records
@@ -94,7 +95,7 @@ class Checkpoint:
         return done
 
     async def note(self, marker: Marker) -> None:
-        """Steps 2 to 4 for a marker alone: where the inputs of a partition begin."""
+        """Steps 2 to 4 for a marker alone: where the inputs of a partition begin. Raises `Fenced`."""
         try:
             await self._in_thread(self._write, Output(), marker)
         except BaseException as error:
@@ -139,5 +140,5 @@ class Checkpoint:
         if isinstance(error, Stop):
             exits.die(exits.DISK, f"partition {self._partition}: {error}")
         if isinstance(error, Fenced):
-            exits.die(exits.FENCED, f"partition {self._partition}: this process may not write any more: {error}")
+            raise error
         exits.die(exits.CHECKPOINT_FAILED, f"partition {self._partition}: the batch could not be checkpointed", error)

@@ -65,6 +65,10 @@ class Intake:
         """Hand on nothing more; returns when no fetch is under way, so that positions may be moved."""
         self._open = False
         self._changed.set()
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Returns when the fetch and the look-up that are under way have ended."""
         for task in (self._fetching, self._looking):
             if task is not None:
                 await asyncio.wait([task])

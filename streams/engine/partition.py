@@ -25,7 +25,7 @@ from streams.engine.holds import HOLD_PREFIX, Holds
 from streams.engine.merge import Limits, Merge, Wait
 from streams.engine.ports import Processor
 from streams.engine.positions import start_positions
-from streams.engine.producer import BarrierProducer, TransactionalProducer
+from streams.engine.producer import BarrierProducer, TransactionalProducer, Trouble, untold
 from streams.engine.progress import BrokerClock, Ends
 from streams.engine.raw import Raw
 from streams.engine.recovery import BARRIER_KEY, Abandoned, Recovered, Recovery
@@ -61,6 +61,7 @@ class Shared:
     barriers: BarrierProducer
     ends: Ends
     faults: FaultPoints
+    trouble: Trouble = untold
 
 
 class Batch(NamedTuple):
@@ -145,7 +146,7 @@ class Partition:
         shared = self._shared
         self._store.open()
         transactional_id = f"{shared.settings.worker_id}-device-{self.number}"
-        self._producer = TransactionalProducer(shared.settings, transactional_id, self.number)
+        self._producer = TransactionalProducer(shared.settings, transactional_id, self.number, shared.trouble)
         recovery = Recovery(
             shared.settings,
             shared.changelog,

@@ -33,7 +33,7 @@ class Pauses:
             if metric != "records_total":
                 continue
             topic, result = labels
-            source = self._sources.setdefault(topic, Quarantine(self._limit))
+            source = self._source(topic)
             if result != BAD:
                 source.good(count)
                 continue
@@ -41,6 +41,12 @@ class Pauses:
                 source.bad()
             if source.exceeded and topic not in self.paused:
                 self._pause(topic, source.reason())
+
+    def _source(self, topic: str) -> Quarantine:
+        if topic not in self._sources:
+            self._sources[topic] = Quarantine(self._limit)
+            self._metrics.source_paused.labels(topic).set(0)
+        return self._sources[topic]
 
     def clear(self) -> None:
         """Let every source try again."""

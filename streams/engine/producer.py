@@ -40,9 +40,18 @@ class Place(NamedTuple):
 
 
 class Fenced(Exception):
-    """Somebody else writes for this partition now, or the transaction's fate cannot be known here: this process must
-    end.
+    """This producer may not write any more, and whether its last transaction happened only the log can tell.
+
+    Somebody else writes for the partition now; or the brokers gave the transaction up while they could not be reached.
     """
+
+
+#: Is told, from any thread, that the brokers made a call wait or be made again: which one it was.
+Trouble = Callable[[str], None]
+
+
+def untold(call: str) -> None:
+    """Nobody wants to know."""
 
 
 #: A record to produce: topic, key, value (None deletes the key from a compacted topic).
@@ -52,9 +61,9 @@ Row = tuple[str, bytes | None, bytes | None]
 class TransactionalProducer:
     """The one writer of a partition. A newer one with the same id fences this one off."""
 
-    def __init__(self, settings: Settings, transactional_id: str, partition: int) -> None:
+    def __init__(self, settings: Settings, transactional_id: str, partition: int, trouble: Trouble = untold) -> None:
         self.transactional_id = transactional_id
-        self._partition = partition
+        self._partition, self._trouble = partition, trouble
         self._producer = Producer(
             kafka.producer_settings(
                 settings,
@@ -80,6 +89,7 @@ class TransactionalProducer:
                 error: KafkaError = exception.args[0]
                 if stopped() or not error.retriable():
                     raise
+                self._trouble("start")
                 log.warning("partition %d: waiting for the transaction coordinator: %s", self._partition, error.str())
 
     def write(self, rows: Iterable[Row], last: Row, on_step: Callable[[str], None]) -> Place:
@@ -101,6 +111,7 @@ class TransactionalProducer:
                 refused += time.monotonic() - begun < REFUSED_S
                 if error.fatal() or not error.txn_requires_abort() or refused >= TRIES:
                     raise Fenced(f"{self.transactional_id}: {error.name()}: {error.str()}") from exception
+                self._trouble("transaction")
                 log.warning("partition %d: the transaction is written again: %s", self._partition, error.str())
                 self._abort()
 
@@ -152,6 +163,7 @@ class TransactionalProducer:
                 if not error.retriable():
                     raise
                 # The outcome is open until a call gives it: the same call again continues it.
+                self._trouble("commit")
                 log.warning("partition %d: waiting for the commit: %s", self._partition, error.str())
 
     def _abort(self) -> None:
@@ -167,6 +179,7 @@ class TransactionalProducer:
                 again = error.txn_requires_abort() and not error.fatal() and left
                 if not error.retriable() and not again:
                     raise Fenced(f"{self.transactional_id}: {error.name()}: {error.str()}") from exception
+                self._trouble("abort")
                 log.warning("partition %d: waiting for the abort: %s", self._partition, error.str())
                 if again:
                     time.sleep(ABORT_PAUSE_S)
@@ -177,8 +190,9 @@ class BarrierProducer:
     threads.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, trouble: Trouble = untold) -> None:
         self._producer = Producer(kafka.producer_settings(settings, linger_ms=0))
+        self._trouble = trouble
 
     def write(self, topic: str, partition: int, key: bytes, value: bytes, stopped: Callable[[], bool]) -> Place:
         """Where the record lies. Waits while the brokers are away and `stopped()` is false; raises KafkaException."""
@@ -200,6 +214,7 @@ class BarrierProducer:
                 return outcome
             if not outcome.retriable() and outcome.code() != KafkaError._MSG_TIMED_OUT:
                 raise KafkaException(outcome)
+            self._trouble("barrier")
             log.warning("partition %d: the barrier is written again: %s", partition, outcome.str())
             time.sleep(0.2)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from prometheus_client import Histogram
 
+from schemas import dead_letter
 from streams.clock import Clock
 from streams.engine.checkpoint import Done
 from streams.engine.partition import Partition
@@ -37,6 +38,16 @@ class Readings:
         self._waiting: dict[int, float] = {}
         self._partitions: Mapping[int, Partition] = {}
         readiness.watch(self._stuck)
+        metrics.ready.set_function(lambda: readiness.ready)
+        # A counter that begins with its first event hides it: no rate sees a rise.
+        for reason in dead_letter.REASONS.keys() - dead_letter.JOB_REASONS:
+            metrics.dead_letters_total.labels("input", reason)
+        for call in ("abort", "barrier", "commit", "ends", "metadata", "start", "transaction"):
+            metrics.kafka_errors_total.labels(call)
+
+    def trouble(self, call: str) -> None:
+        """The brokers made this call wait, or be made again. From any thread."""
+        self.metrics.kafka_errors_total.labels(call).inc()
 
     def applied(self, partition: Partition, done: Done, seconds: float) -> None:
         """A batch has been checkpointed within so many seconds."""
@@ -86,6 +97,8 @@ class Readings:
         still.
         """
         self.readiness.set("kafka", ends is not None, "the brokers do not answer")
+        if ends is None:
+            self.trouble("ends")
         self.readiness.set("sources", not paused, f"paused, too much of them is bad: {', '.join(sorted(paused))}")
         behind: Counter[int] = Counter()
         for (topic, number), end in (ends or {}).items():

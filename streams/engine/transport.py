@@ -9,11 +9,13 @@ the source of the installed Faust, so that an upgrade fails loudly.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import aiokafka
+from aiokafka.protocol.group import JoinGroupRequest
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -23,7 +25,7 @@ from streams.engine.intake import Fetched, Input
 from streams.engine.partition import Batch
 
 if TYPE_CHECKING:
-    from streams.engine.worker import Engine
+    from streams.engine.worker import Engine, Membership
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,8 @@ SCHEME = "ringback"
 FETCH_MAX_WAIT_MS = 25
 #: A fetch is given up when it has not ended so long (seconds) after it should have.
 FETCH_GRACE_S = 0.25
+#: The group's coordinator is heard within so long (seconds), or asked again.
+HEARTBEAT_S = 2.0
 MAX_POLL_RECORDS = 4_000
 MAX_PARTITION_FETCH_BYTES = 1_048_576
 
@@ -89,6 +93,25 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             if state is not None and state.has_valid_position:
                 positions[tp.topic, tp.partition] = state.position
         return Fetched({(tp.topic, tp.partition): got for tp, got in records.items()}, positions)
+
+    async def membership(self) -> Membership | None:
+        """Ask the group's coordinator; None when it cannot be heard now."""
+        membership: Membership | None = await self.call_thread(self._membership)
+        return membership
+
+    async def _membership(self) -> Membership | None:
+        consumer = self._ensure_consumer()
+        coordinator = consumer._coordinator
+        heard = False
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(coordinator.ensure_coordinator_known(), HEARTBEAT_S)
+            heard = await asyncio.wait_for(coordinator._do_heartbeat(), HEARTBEAT_S)
+        # aiokafka forgets its member id when the coordinator does not know it, or its generation, any more.
+        if coordinator.member_id == JoinGroupRequest.UNKNOWN_MEMBER_ID:
+            return "gone"
+        if coordinator.need_rejoin(consumer._subscription.subscription):
+            return "rebalancing"
+        return "member" if heard else None
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Faust warns by its own idea of progress; the engine has a watchdog that knows better."""
@@ -160,8 +183,14 @@ class Consumer(driver.Consumer):
         """A partition's inputs are moved when it has recovered, behind its marker (`seek_wait`)."""
 
     async def move(self, positions: Mapping[Input, int]) -> None:
-        """Read on from these offsets; returns when the consumer stands there."""
+        """Read on from these offsets, which may have been read before; returns when the consumer stands there."""
+        for topic, number in positions:
+            self._read_offset.pop(TP(topic, number), None)  # or Faust would drop what is read again
         await self.seek_wait({TP(topic, number): offset for (topic, number), offset in positions.items()})
+
+    async def membership(self) -> Membership | None:
+        """Whether the group still counts this process among its members; None when it cannot be asked now."""
+        return await cast(ConsumerThread, self._thread).membership()
 
     # -- commits: what was acknowledged, for those who watch the group's lag
 

@@ -10,9 +10,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from schemas.config import Configuration, Source
 from streams import probes
@@ -24,7 +24,7 @@ from streams.engine.partition import Batch, Partition, Shared
 from streams.engine.pauses import Pauses
 from streams.engine.pipeline import WrongPartition
 from streams.engine.ports import Follow, Follower, Processor
-from streams.engine.producer import BarrierProducer
+from streams.engine.producer import BarrierProducer, Fenced
 from streams.engine.progress import Ends
 from streams.engine.readings import Readings
 from streams.engine.recovery import Abandoned
@@ -41,12 +41,18 @@ SWITCH_S = 0.001
 THREADS = 32
 
 
+#: Of this process in its group: it owns what it was assigned, the assignment is about to change, or it was put out.
+Membership = Literal["member", "rebalancing", "gone"]
+
+
 class Inputs(Protocol):
     """What the engine asks of the consumer."""
 
     def applied(self, positions: Mapping[Input, int]) -> None: ...
 
     async def move(self, positions: Mapping[Input, int]) -> None: ...
+
+    async def membership(self) -> Membership | None: ...
 
 
 class Engine:
@@ -83,7 +89,7 @@ class Engine:
         self._opening: set[asyncio.Task[None]] = set()
         self._background: set[asyncio.Task[Any]] = set()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="partition")
-        self._stopping = False
+        self._revoking = self._stopping = False
 
     # -- start-up
 
@@ -115,14 +121,16 @@ class Engine:
             self.clock,
             self._threads,
             StoreMemory(),
-            BarrierProducer(settings),
+            BarrierProducer(settings, self.readings.trouble),
             self.ends,
             self._faults,
+            self.readings.trouble,
         )
         self._start(self._look())
 
     def _kafka_is_away(self, reason: str) -> None:
         log.warning(reason)
+        self.readings.trouble("metadata")
         self.readings.readiness.set("kafka", False, reason)
 
     async def _first_configuration(self) -> Configuration:
@@ -205,13 +213,18 @@ class Engine:
             return
         for number in sorted(by_number):
             self.partitions[number] = Partition(number, self._shared)
+        self._revoking = False
         log.info("assigned partitions: %s", ", ".join(map(str, sorted(by_number))) or "none")
         self.readings.assigned(self.partitions)
         self.intake.open()
         for partition in self.partitions.values():
-            task = asyncio.create_task(self._open(partition))
-            self._opening.add(task)
-            task.add_done_callback(self._opening.discard)
+            self._start_opening(self._open(partition))
+
+    def _start_opening(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+        task.add_done_callback(self._ended)
 
     async def _open(self, partition: Partition) -> None:
         if self._inputs is None:
@@ -223,6 +236,9 @@ class Engine:
         except Stop as stop:
             self._finish(stop.exit_code, str(stop))
             return
+        except Fenced as error:
+            self._retake(partition, error)
+            return
         except Exception as error:
             if not partition.closing:
                 exits.die(exits.CHECKPOINT_FAILED, f"partition {partition.number} could not be recovered", error)
@@ -230,13 +246,46 @@ class Engine:
         self.readings.recovering()
         self.intake.changed()
 
+    def _retake(self, partition: Partition, error: Fenced) -> None:
+        """Open a partition anew whose producer may not write any more, if it is still ours."""
+        partition.closing = True
+        log.warning("partition %d may not be written as it is: %s", partition.number, error)
+        self.readings.recovering()
+        self._start_opening(self._open_anew(partition, error))
+
+    async def _open_anew(self, partition: Partition, error: Fenced) -> None:
+        if self._inputs is None or self._shared is None:
+            raise RuntimeError("no consumer")
+        number = partition.number
+        # Brokers that come back give up the transactions that had been open for too long, and tell the same as when
+        # another worker has taken over. The group knows which it is, and a worker that stood still has been put out.
+        membership = await self._heard_membership(self._inputs)
+        if membership == "gone":
+            exits.die(exits.FENCED, f"partition {number} may not be written any more, others may have it: {error}")
+        # A fetch that was begun for the old one must not be taken for one behind the new one's marker.
+        await self.intake.settled()
+        await partition.close()
+        await self._in_thread(partition.close_store)
+        if membership != "member" or self._revoking or self._stopping:
+            return  # it is let go of anyway, and assigned anew if it is to be ours
+        fresh = self.partitions[number] = Partition(number, self._shared)
+        await self._open(fresh)
+
+    async def _heard_membership(self, inputs: Inputs) -> Membership | None:
+        while True:
+            membership = await inputs.membership()
+            if membership is not None or self._stopping:
+                return membership
+            await asyncio.sleep(LOOK_S)
+
     async def revoke(self) -> None:
         """Finish what is under way and let go of all partitions. When it returns, others may have them."""
+        self._revoking = True
         await self.intake.close()
         self.readings.unassigned()
         partitions = list(self.partitions.values())
         await asyncio.gather(*(partition.close() for partition in partitions))
-        if self._opening:
+        while self._opening:
             await asyncio.wait(self._opening)
         self.partitions.clear()
         await asyncio.gather(*(self._in_thread(partition.close_store) for partition in partitions))
@@ -267,6 +316,10 @@ class Engine:
         started = self.clock.monotonic()
         try:
             done = await partition.apply(batch.records if batch else [], applied)
+        except Fenced as error:
+            dropped()
+            self._retake(partition, error)
+            return
         except Exception as error:
             # Nothing of the batch has been applied: what the pipeline refuses now it would refuse again.
             partition.closing = True

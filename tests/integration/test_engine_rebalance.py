@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 
 from streams.local.broker import EmbeddedBroker
 from streams.local.guarded import GuardedProcess
@@ -98,6 +99,29 @@ def test_a_worker_that_stood_still_past_its_session_is_fenced(
     bench.wait_for_all()
     bench.check()
     assert second.end(20) == 0
+
+
+def test_a_partition_whose_producer_was_fenced_while_the_group_counts_on_it_is_opened_anew(bench: EngineBench):
+    worker = bench.worker()
+    with traffic(bench):
+        wait_ready(worker)
+        pause(1)
+        for _ in range(2):
+            # To the worker this looks as when brokers that were away have given its open transaction up.
+            before = worker.output().count("partition 1: ready")
+            other = Producer(
+                {"bootstrap.servers": bench.bootstrap, "transactional.id": f"{bench.settings.worker_id}-device-1"}
+            )
+            other.init_transactions(10)
+            eventually(lambda: worker.output().count("partition 1: ready") > before, within=30)  # noqa: B023
+    bench.wait_for_all()
+    bench.check()
+    assert "may not be written as it is" in worker.output()
+    assert worker.end(20) == 0
+
+
+# Longer than a transaction may stay open, and than the session of a member of the group.
+AWAY_S = 12
 
 
 def test_a_broker_that_goes_away_and_comes_back(tmp_path: Path):

@@ -9,6 +9,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from schemas.control import Control
 from schemas.job import Job
 from schemas.receipt import Receipt
 from streams import probes
@@ -168,3 +169,61 @@ async def test_jobs_that_wait_in_memory_to_fall_due_are_told_as_waiting() -> Non
     for _ in range(flow.REVIEW_TICKS):
         bench.sender.tick()
     assert bench.metrics.registry.get_sample_value("ringback_jobs_waiting", {"partner": "acme"}) == 1
+
+
+async def test_what_holds_a_partner_is_told() -> None:
+    bench = Bench()
+    held = {reason: {"partner": "acme", "reason": reason} for reason in ("hold", "breaker", "pause")}
+
+    def told() -> set[str]:
+        for _ in range(flow.REVIEW_TICKS):
+            bench.sender.tick()
+        value = bench.metrics.registry.get_sample_value
+        return {reason for reason, labels in held.items() if value("ringback_partner_held", labels)}
+
+    bench.sender.taken([bench.record(job_for("http://x.example/", now=NOW))])
+    await turn()
+    assert told() == set()
+    bench.sender.control("partner", "acme", Control(hold_until=NOW + 60_000))
+    assert told() == {"hold"}
+    bench.sender.control("partner", "acme", Control(paused=True))
+    assert told() == {"pause"}
+    bench.sender.control("partner", "acme", None)
+    assert told() == set()
+    for _ in range(20):
+        bench.sender._lanes["acme"].breaker.record(False, NOW)
+    assert told() == {"breaker"}
+    bench.sender.configure(configuration([partner_named("other")]))
+    assert told() == set(), "nobody asks about a partner that is gone"
+
+
+async def test_what_waits_in_the_delay_topics_is_told() -> None:
+    bench = Bench()
+    topic = TOPICS.retry("16s")
+    delay = Tracker(topic, 0, 1, 0)
+    bench.sender.assigned([delay], 1.0, 1)
+    bench.sender.unread = {topic: 3, TOPICS.retry("8s"): 0}
+    value = bench.metrics.registry.get_sample_value
+    bench.sender.taken([Taken(delay, 1, n, NOW - 1_000 + n, b"k", b"later") for n in range(2)])
+    for _ in range(flow.TELL_TICKS):
+        bench.sender.tick()
+    assert value("ringback_jobs_delayed", {"topic": topic}) == 5
+    assert value("ringback_next_due_seconds", {"topic": topic}) == 15
+    assert value("ringback_jobs_delayed", {"topic": TOPICS.retry("8s")}) == 0
+    assert value("ringback_jobs_limit") == 1_000
+    bench.sender.lost([delay, bench.tracker])
+    for _ in range(flow.TELL_TICKS):
+        bench.sender.tick()
+    assert value("ringback_jobs_delayed", {"topic": topic}) is None
+    assert value("ringback_next_due_seconds", {"topic": topic}) is None
+    assert value("ringback_jobs_limit") == 0
+
+
+def test_a_new_session_forgets_the_lanes_of_the_old_one_and_counts_from_nothing() -> None:
+    metrics = Metrics()
+    Tallies(metrics).lane("acme", 3, 4, True, False)
+    Tallies(metrics)
+    value = metrics.registry.get_sample_value
+    assert value("ringback_jobs_in_flight", {"partner": "acme"}) is None
+    assert value("ringback_partner_held", {"partner": "acme", "reason": "hold"}) is None
+    assert value("ringback_dead_letters_total", {"kind": "job", "reason": "poison"}) == 0

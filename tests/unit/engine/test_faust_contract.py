@@ -15,7 +15,7 @@ from typing import Any
 
 import faust
 import pytest
-from aiokafka.consumer import fetcher
+from aiokafka.consumer import fetcher, group_coordinator
 from faust.app import base
 from faust.tables import recovery
 from faust.transport import consumer
@@ -54,6 +54,10 @@ READ: tuple[Callable[..., Any], ...] = (
     fetcher.Fetcher.fetched_records,
     fetcher.Fetcher.seek_to,
     fetcher.FetchResult.getall,
+    group_coordinator.GroupCoordinator._do_heartbeat,
+    group_coordinator.GroupCoordinator.ensure_coordinator_known,
+    group_coordinator.GroupCoordinator.need_rejoin,
+    group_coordinator.GroupCoordinator.reset_generation,
     faust.Worker.__init__,
 )
 
@@ -95,6 +99,10 @@ PINNED: dict[str, str] = {
     "Fetcher.fetched_records": "e20ce0c8117f12d2",
     "Fetcher.seek_to": "10c45c3c873d9c50",
     "FetchResult.getall": "b638929de3431c67",
+    "GroupCoordinator._do_heartbeat": "5628cb32b3d29bf4",
+    "GroupCoordinator.ensure_coordinator_known": "4f7b42e9896dfed8",
+    "GroupCoordinator.need_rejoin": "40a8e580883b734c",
+    "GroupCoordinator.reset_generation": "3cb4a2490077f8cb",
     "Worker.__init__": "4cb5c59364a6d3bd",
 }
 

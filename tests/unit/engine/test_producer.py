@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from streams.engine.producer import Fenced, TransactionalProducer
+from streams.engine.producer import Fenced, TransactionalProducer, Trouble, untold
 from streams.settings import Settings
 
 
@@ -88,8 +88,8 @@ def failure() -> KafkaException:
     return KafkaException(KafkaError(KafkaError._INCONSISTENT, "1 message(s) failed delivery", False, False, True))
 
 
-def write(client: Failing) -> None:
-    producer = TransactionalProducer(Settings(), "w-device-0", 0)
+def write(client: Failing, trouble: Trouble = untold) -> None:
+    producer = TransactionalProducer(Settings(), "w-device-0", 0, trouble)
     producer._producer = client  # type: ignore[assignment]
     producer.write([("jobs", b"k", b"1")], ("changelog", b"m", b"{}"), lambda step: None)
 
@@ -97,8 +97,10 @@ def write(client: Failing) -> None:
 def test_an_abort_that_meets_the_failure_it_clears_up_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.engine.producer.ABORT_PAUSE_S", 0)
     client = Failing(commits=1, aborts=1)
-    write(client)
+    told: list[str] = []
+    write(client, told.append)
     assert client.aborted == 1
+    assert told == ["transaction", "abort"]
 
 
 def test_brokers_that_are_away_are_waited_for_as_long_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:

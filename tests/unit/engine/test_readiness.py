@@ -87,3 +87,13 @@ def test_lag_of_partitions_that_are_gone_is_not_told_any_more() -> None:
     assert bench.lag() == 5
     bench.readings.unassigned()
     assert bench.lag() is None
+
+
+def test_metrics_say_whether_it_is_ready_and_what_the_brokers_made_wait() -> None:
+    bench = Bench()
+    value = bench.readings.metrics.registry.get_sample_value
+    assert value("ringback_ready") == 1
+    assert value("ringback_kafka_errors_total", {"reason": "ends"}) == 0
+    bench.readings.looked(None)
+    assert value("ringback_ready") == 0
+    assert value("ringback_kafka_errors_total", {"reason": "ends"}) == 1

@@ -6,6 +6,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from faust.types import TP
 
 from streams.engine.intake import Fetched
@@ -33,3 +34,43 @@ async def test_a_seek_that_meets_a_rebalance_is_given_up_when_the_partition_is_c
     assert not moving.done()
     partition.closing = True
     await asyncio.wait_for(moving, 5)
+
+
+class Coordinator:
+    """aiokafka's, as far as it is asked: `answer` is the heartbeat's; the member may be forgotten by it."""
+
+    def __init__(self, answer: bool = True, *, known: bool = True, rejoin: bool = False, forgets: bool = False) -> None:
+        self.answer, self.known, self.rejoin, self.forgets = answer, known, rejoin, forgets
+        self.member_id = "member-1"
+
+    async def ensure_coordinator_known(self) -> None:
+        if not self.known:
+            await for_ever()
+
+    async def _do_heartbeat(self) -> bool:
+        if self.forgets:
+            self.member_id = ""
+        return self.answer
+
+    def need_rejoin(self, _subscription: object) -> bool:
+        return self.rejoin
+
+
+@pytest.mark.parametrize(
+    ("coordinator", "expected"),
+    [
+        (Coordinator(), "member"),
+        (Coordinator(rejoin=True), "rebalancing"),
+        (Coordinator(answer=False, forgets=True, rejoin=True), "gone"),
+        (Coordinator(answer=False), None),
+        (Coordinator(known=False), None),
+    ],
+    ids=["a member", "a rebalance has begun", "put out of the group", "the request failed", "no broker"],
+)
+async def test_the_group_says_whether_a_partition_is_still_ours(
+    coordinator: Coordinator, expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.engine.transport.HEARTBEAT_S", 0.01)
+    consumer = SimpleNamespace(_coordinator=coordinator, _subscription=SimpleNamespace(subscription=None))
+    thread: Any = SimpleNamespace(_ensure_consumer=lambda: consumer)
+    assert await ConsumerThread._membership(thread) == expected
