@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install lint test unit bench format lock schemas docs clean
+.PHONY: help demo install lint test unit bench format lock schemas docs clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -22,6 +22,9 @@ $(INSTALLED): pyproject.toml requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+demo: $(INSTALLED) ## the main job from end to end, on this machine only; options: DEMO="--seconds 10 --keep"
+	$(BIN)/ringback demo $(DEMO)
 
 lint: $(INSTALLED) ## style, types and the rules of the house
 	$(BIN)/ruff check .
@@ -54,6 +57,14 @@ lock: $(INSTALLED) ## resolve the dependencies anew
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 	  --extra local --extra test --extra lint --extra bench - pyproject.toml; } > requirements.new
 	mv requirements.new requirements.lock
+	{ echo "# Of requirements.lock what the image runs on. Written by: make lock"; \
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+	  --constraint requirements.lock pyproject.toml; } > deploy/docker/runtime.lock
+	{ echo "# Of requirements.lock what the image is built with. Written by: make lock"; \
+	echo 'setuptools>=77' | $(BIN)/uv pip compile --quiet --universal --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+	  --constraint requirements.lock -; } > deploy/docker/build.lock
 
 clean: ## remove what was built
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

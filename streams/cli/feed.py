@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from streams.sources.decode import Rejected
     from streams.sources.files import Input, Line
 
+FORMATS = ("auto", "json", "csv")
 #: So many bad lines are listed one by one; all of them are counted.
 LISTED = 100
 #: How often, in records, the clock and the progress bar are looked at.
@@ -49,7 +50,10 @@ class Tally:
 def feed(
     file: Annotated[str, typer.Argument(help="JSON Lines or CSV, plain or gzip; - reads standard input.")],
     source: Annotated[str, typer.Option("--source", "-s", help="The source's topic.", metavar="TOPIC")],
-    form: Annotated[str, typer.Option("--format", help="json, csv, or auto: by the file's name.")] = "auto",
+    form: Annotated[
+        str,
+        typer.Option("--format", help="json, csv, or auto: by the file's name.", autocompletion=lambda: list(FORMATS)),
+    ] = "auto",
     delimiter: Annotated[str, typer.Option(help="Between a CSV's cells (default: a comma, in .tsv a tab).")] = "",
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad record.")] = False,
     limit: Annotated[int | None, typer.Option(help="Send at most so many records.", min=0)] = None,
@@ -94,7 +98,7 @@ def feed(
 
 
 def _is_csv(file: str, form: str) -> bool:
-    if form not in ("auto", "json", "csv"):
+    if form not in FORMATS:
         raise Stop(f"--format {form}: expected json, csv or auto", exit_code=USAGE)
     return form == "csv" or (form == "auto" and file.lower().removesuffix(".gz").endswith((".csv", ".tsv")))
 
@@ -176,7 +180,8 @@ def _progress(opened: Input, topic: str) -> Iterator[Callable[[], None]]:
 def _tell(tally: Tally, topic: str, seconds: float) -> None:
     bad = tally.bad.total()
     rate = f"{tally.sent / seconds:,.0f}/s" if seconds > 0 else "-"
-    print(f"{tally.sent:,} records sent to {topic} in {seconds:.1f} s ({rate}), {bad:,} bad ones skipped")
+    records = "record" if tally.sent == 1 else "records"
+    print(f"{tally.sent:,} {records} sent to {topic} in {seconds:.1f} s ({rate}), {bad:,} bad ones skipped")
     if bad:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in tally.bad.most_common())
         output.say(f"bad records: {reasons}")

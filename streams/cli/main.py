@@ -10,18 +10,18 @@ from typing import Annotated, Any
 import typer
 
 from streams import __version__
-from streams.cli import configuration, feed, output, processes, settings, start, topics
+from streams.cli import configuration, demo, doctor, feed, output, processes, settings, start, topics
 from streams.errors import RUNTIME, Stop
 
 app = typer.Typer(
     name="ringback",
     help="Installs and events in Kafka become postbacks at partners.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("demo")(demo.demo)
 app.command("worker")(processes.worker)
 app.command("sender")(processes.sender)
 app.command("apply")(configuration.apply)
@@ -29,6 +29,7 @@ app.command("plan")(configuration.plan)
 app.command("export")(configuration.export)
 app.command("feed")(feed.feed)
 app.command("settings")(settings.settings)
+app.command("doctor")(doctor.doctor)
 app.add_typer(topics.app, name="topics")
 
 

@@ -12,7 +12,6 @@ import argparse
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -176,9 +175,14 @@ class EmbeddedBroker:
             "--config",
             str(self.folder / "server.properties"),
         ]
-        done = subprocess.run([*self._command, *tool], capture_output=True, text=True, timeout=START_SECONDS)
-        if done.returncode:
-            raise StartFailed(f"The broker's storage could not be formatted:\n{done.stdout}{done.stderr}", REMEDY)
+        formatting = GuardedProcess([*self._command, *tool], self.folder / "format.log")
+        try:
+            code = formatting.wait(START_SECONDS)
+        except BaseException:
+            formatting.kill()
+            raise
+        if code:
+            raise StartFailed(f"The broker's storage could not be formatted:\n{formatting.output()}", REMEDY)
 
     def _launch(self) -> None:
         """Start the process under its guard and wait until the broker answers."""

@@ -2,14 +2,20 @@
 
 `kafka.lock.toml` beside this module names every jar of the broker with its SHA-256. A start takes exactly those: from
 the local Maven repository when they are there (no network is needed then), otherwise downloaded, and never one whose
-checksum differs. `python -m streams.local.jars` resolves the coordinates anew and writes the lock.
+checksum differs. A jar appears in the repository whole or not at all. `python -m streams.local.jars` resolves the
+coordinates anew and writes the lock; with `--fetch` it only downloads what is missing, and can be ended at any moment.
 """
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import hashlib
-from collections.abc import Iterator
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,16 +44,29 @@ def jars() -> list[Path]:
 
     Safe to call from several processes at once. Raises `ResolutionFailed`.
     """
+    context = maven_context()
+    locked = locked_dependencies()
+    with one_at_a_time(context.repo_cache), arriving(context) as arrivals, downloads() as pool:
+        return list(pool.map(lambda dependency: checked_jar(context, arrivals, dependency), locked))
+
+
+def missing() -> int:
+    """How many jars a start would have to download. Raises `ResolutionFailed`."""
+    context = maven_context()
+    return sum(not place(context, dependency).exists() for dependency in locked_dependencies())
+
+
+def locked_dependencies() -> list[LockedDependency]:
+    """The lines of the lock."""
     from jgo.env import LockFile
 
-    context = maven_context()
-    locked = LockFile.load(LOCK).dependencies
-    with one_at_a_time(context.repo_cache), ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool:
-        return list(pool.map(lambda dependency: checked_jar(context, dependency), locked))
+    return list(LockFile.load(LOCK).dependencies)
 
 
-def maven_context() -> MavenContext:
-    """jgo's view of Maven by the user's own jgo settings: its cache folder, and repositories beside Maven Central."""
+def maven_context(cache: Path | None = None) -> MavenContext:
+    """jgo's view of Maven by the user's own jgo settings: its cache folder (or this one), and repositories beside Maven
+    Central.
+    """
     try:
         from jgo.config import GlobalSettings
         from jgo.constants import MAVEN_CENTRAL_URL
@@ -59,7 +78,8 @@ def maven_context() -> MavenContext:
         ) from error
     settings = GlobalSettings.load()
     return MavenContext(
-        repo_cache=Path(settings.repo_cache),
+        repo_cache=cache or Path(settings.repo_cache),
+        local_repos=[],
         remote_repos={"central": MAVEN_CENTRAL_URL, **settings.repositories},
         timeout=60,
     )
@@ -82,30 +102,63 @@ def one_at_a_time(cache: Path) -> Iterator[None]:
         yield
 
 
-def checked_jar(context: MavenContext, locked: LockedDependency) -> Path:
-    """The jar of one line of the lock. One that differs is fetched again once: a crash may leave half a download."""
-    component = context.project(locked.groupId, locked.artifactId).at_version(locked.version)
-    artifact: Artifact = component.artifact(locked.classifier or "", locked.packaging)
-    path = fetched(artifact)
-    if sha256(path) == locked.sha256:
+@contextmanager
+def arriving(context: MavenContext) -> Iterator[MavenContext]:
+    """The same repositories with a folder for what is not whole yet, beside the jars, since only within a file system
+    a move is one step. Removes what a download that was killed has left there.
+    """
+    folder = context.repo_cache / ".ringback-partial"
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield maven_context(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def downloads() -> Iterator[ThreadPoolExecutor]:
+    """Threads to download with. An interruption does not wait for them."""
+    pool = ThreadPoolExecutor(PARALLEL_DOWNLOADS)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def checked_jar(context: MavenContext, arrivals: MavenContext, locked: LockedDependency) -> Path:
+    """The jar of one line of the lock, taken anew when it is missing or is another one than the lock says."""
+    path = place(context, locked)
+    if path.exists() and sha256(path) == locked.sha256:
         return path
-    path.unlink()
-    path = fetched(artifact)
-    found = sha256(path)
+    arrived = fetched(artifact(arrivals, locked))
+    found = sha256(arrived)
     if found != locked.sha256:
-        path.unlink()
         raise ResolutionFailed(
             f"{path.name} has SHA-256 {found}; the lock says {locked.sha256}.", f"Nothing was started. {REMEDY}"
         )
-    return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return arrived.replace(path)
 
 
-def fetched(artifact: Any) -> Path:
+def artifact(context: MavenContext, locked: LockedDependency) -> Artifact:
+    """One line of the lock as jgo knows it."""
+    component = context.project(locked.groupId, locked.artifactId).at_version(locked.version)
+    return component.artifact(locked.classifier or "", locked.packaging)
+
+
+def place(context: MavenContext, locked: LockedDependency) -> Path:
+    """Where the jar lies in the local repository, when it is there."""
+    path = artifact(context, locked).cached_path
+    assert path is not None
+    return Path(path)
+
+
+def fetched(wanted: Any) -> Path:
     """Where the artifact lies on disk, downloaded if it was not there."""
     try:
-        return Path(artifact.resolve())
+        return Path(wanted.resolve())
     except (OSError, RuntimeError) as error:
-        raise ResolutionFailed(f"{artifact} could not be fetched: {error}", REMEDY) from error
+        raise ResolutionFailed(f"{wanted} could not be fetched: {error}", REMEDY) from error
 
 
 def sha256(path: Path) -> str:
@@ -125,6 +178,27 @@ def write_lock() -> None:
     lock.save(LOCK)
 
 
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the lock, or fetch what it names."""
+    parser = argparse.ArgumentParser(prog="python -m streams.local.jars", description="The jars of the broker.")
+    parser.add_argument("--fetch", action="store_true", help="only download what is missing")
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    status = 0
+    try:
+        if not options.fetch:
+            write_lock()
+        print(f"{len(jars())} jars")
+    except ResolutionFailed as failed:
+        print(failed, file=sys.stderr)
+        status = 1
+    except KeyboardInterrupt:
+        status = 130
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    # Not the ordinary way out, which waits for downloads that nobody wants any more.
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    write_lock()
-    print(f"wrote {LOCK} with {len(jars())} jars")
+    main()

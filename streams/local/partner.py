@@ -27,6 +27,7 @@ from streams.local.exchange import OK, Answer, Request, body_of, head_of, take
 
 HOST = "127.0.0.1"
 FLUSH_SECONDS = 0.02
+STANDARD_OUTPUT = Path("-")
 
 #: Says how to answer a request.
 Rule = Callable[[Request], Answer]
@@ -40,8 +41,15 @@ class Partner:
     """
 
     def __init__(
-        self, *, port: int = 0, log: Path | None = None, keep: bool = True, tls: ssl.SSLContext | None = None
+        self,
+        *,
+        host: str = HOST,
+        port: int = 0,
+        log: Path | None = None,
+        keep: bool = True,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
+        self.host = host
         self.port = port
         self.requests: list[Request] = []
         self.count = 0
@@ -68,7 +76,7 @@ class Partner:
 
     def url(self, path: str = "/") -> str:
         """The address of `path` here."""
-        return f"{'https' if self._tls else 'http'}://{HOST}:{self.port}{path}"
+        return f"{'https' if self._tls else 'http'}://{self.host}:{self.port}{path}"
 
     def job_ids(self) -> list[str | None]:
         """The job id of every request, in order of arrival."""
@@ -77,7 +85,9 @@ class Partner:
     async def start(self) -> None:
         """Listen; `port` is the real one afterwards."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), HOST, self.port, ssl=self._tls, backlog=1024)
+        self._server = await loop.create_server(
+            lambda: _Connection(self), self.host, self.port, ssl=self._tls, backlog=1024
+        )
         self.port = self._server.sockets[0].getsockname()[1]
         if self._log_path:
             self._flusher = loop.create_task(self._flush_often(self._log_path))
@@ -131,6 +141,9 @@ class Partner:
 
     def _flush(self, path: Path) -> None:
         lines, self._lines = self._lines, []
+        if path == STANDARD_OUTPUT:
+            print(*lines, sep="", end="", flush=True)
+            return
         with path.open("a") as log:
             log.writelines(lines)
 
@@ -252,11 +265,13 @@ def in_thread(*, tls: ssl.SSLContext | None = None, port: int = 0) -> Iterator[P
         loop.close()
 
 
-async def serve(port: int, log: Path | None, answers: Sequence[tuple[str, Answer]]) -> int:
-    """Serve until SIGINT or SIGTERM; returns the number of requests."""
-    partner = Partner(port=port, log=log, keep=False)
-    for path, answer in answers:
-        partner.answer(path, answer)
+async def serve(port: int, log: Path | None, answers: Sequence[tuple[str, Answer]], host: str = HOST) -> int:
+    """Serve until SIGINT or SIGTERM; returns the number of requests. Answers to the same path are given one after the
+    other, the last of them for ever.
+    """
+    partner = Partner(host=host, port=port, log=log, keep=False)
+    for path in dict.fromkeys(path for path, _ in answers):
+        partner.answer(path, *(answer for of, answer in answers if of == path))
     done = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, done.set)
@@ -269,9 +284,12 @@ async def serve(port: int, log: Path | None, answers: Sequence[tuple[str, Answer
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a partner in the foreground."""
     parser = argparse.ArgumentParser(prog="python -m streams.local.partner", description="A partner that records.")
+    parser.add_argument("--host", default=HOST, help=f"the address to listen on (default: {HOST})")
     parser.add_argument("--port", type=int, default=0, help="the port to listen on (default: a free one)")
     parser.add_argument(
-        "--log", type=Path, help="a file that gets a line for each request: job id, tab, path and query"
+        "--log",
+        type=Path,
+        help="a file that gets a line for each request: job id, tab, path and query; -: standard output",
     )
     parser.add_argument(
         "--answer",
@@ -279,14 +297,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action="append",
         default=[],
         metavar=("PATH", "JSON"),
-        help='how to answer requests below PATH, e.g. \'{"status": 503, "delay": 0.1}\' or \'{"ending": "hang"}\'',
+        help='how to answer requests below PATH, e.g. \'{"status": 503, "delay": 0.1}\' or \'{"ending": "hang"}\'; '
+        "once more for the same PATH: its next answer, the last of them for ever",
     )
     options = parser.parse_args(arguments)
     try:
         answers = [(path, msgspec.json.decode(text, type=Answer)) for path, text in options.answer]
     except msgspec.MsgspecError as error:
         parser.error(f"--answer: {error}")
-    print(asyncio.run(serve(options.port, options.log, answers)), "requests")
+    print(asyncio.run(serve(options.port, options.log, answers, options.host)), "requests")
     return 0
 
 

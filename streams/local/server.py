@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from pathlib import Path
 
@@ -92,6 +93,11 @@ def free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on now."""
+    return next(port for port in random.sample(PORTS, len(PORTS)) if free(port))
 
 
 def listening(port: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -143,12 +144,29 @@ def test_without_network_and_cache_the_remedy_is_said(monkeypatch: pytest.Monkey
 def test_a_jar_that_is_not_the_locked_one_is_fetched_again_or_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    locked = jars.locked_dependencies()[0]
+    good = jars.place(jars.maven_context(), locked)
+    cache = jars.maven_context(tmp_path / "cache")
+    half = jars.place(cache, locked)
+    half.parent.mkdir(parents=True)
+    half.write_bytes(good.read_bytes()[:100])
     monkeypatch.setattr(jars, "fetched", lambda artifact: tampered(tmp_path))
-    from jgo.env import LockFile
+    with jars.arriving(cache) as arrivals, pytest.raises(ResolutionFailed, match="the lock says"):
+        jars.checked_jar(cache, arrivals, locked)
+    monkeypatch.setattr(jars, "fetched", lambda artifact: shutil.copy(good, tmp_path / "arrived.jar"))
+    with jars.arriving(cache) as arrivals:
+        assert jars.checked_jar(cache, arrivals, locked) == half
+    assert half.read_bytes() == good.read_bytes()
 
-    locked = LockFile.load(jars.LOCK).dependencies[0]
-    with pytest.raises(ResolutionFailed, match="the lock says"):
-        jars.checked_jar(jars.maven_context(), locked)
+
+def test_what_a_killed_download_has_left_is_removed(tmp_path: Path) -> None:
+    cache = jars.maven_context(tmp_path)
+    with jars.arriving(cache) as arrivals:
+        left = Path(arrivals.repo_cache) / "half.jar"
+        left.parent.mkdir()
+        left.write_bytes(b"half")
+        with jars.arriving(cache):
+            assert not left.exists()
 
 
 def tampered(folder: Path) -> Path:

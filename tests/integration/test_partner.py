@@ -101,3 +101,19 @@ async def test_as_a_process_writes_a_line_for_each_request(tmp_path: Path) -> No
         assert "2 requests" in partner.output()
     finally:
         partner.kill()
+
+
+async def test_as_a_process_answers_a_path_in_turn(tmp_path: Path) -> None:
+    turns = ["--answer", "/a", '{"status": 503}', "--answer", "/b", '{"status": 418}', "--answer", "/a", "{}"]
+    command = [sys.executable, "-m", "streams.local.partner", *turns]
+    partner = GuardedProcess(["env", f"PYTHONPATH={ROOT}", *command], tmp_path / "out")
+    try:
+        url = await eventually_async(lambda: partner.output().strip())
+        statuses = []
+        async with aiohttp.ClientSession() as client:
+            for path in ("a", "b", "a", "a"):
+                async with client.get(url + path) as answer:
+                    statuses.append(answer.status)
+        assert statuses == [503, 418, 200, 200]
+    finally:
+        partner.kill()

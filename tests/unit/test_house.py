@@ -68,6 +68,14 @@ PURE = frozenset(
         "streams.delivery.settling",
         "streams.delivery.tiers",
         "streams.local.exchange",
+        "streams.doctor.findings",
+        "streams.doctor.kept",
+        "streams.doctor.placed",
+        "streams.doctor.verdicts",
+        "streams.demo.answers",
+        "streams.demo.table",
+        "streams.demo.counts",
+        "streams.demo.expected",
     }
 )
 
@@ -92,6 +100,9 @@ ROOMS = {
     "streams.delivery.app": GROUND | {"schemas", "streams.delivery", "streams.config", "streams.topics"},
     "streams.app": frozenset({"schemas", "streams"}),
     "streams.local": GROUND | {"schemas"},
+    "streams.demo": frozenset({"schemas", "streams"}),
+    # It looks at everything, so it may import everything but the faces.
+    "streams.doctor": frozenset({"schemas", "streams"}),
     "streams.cli": frozenset({"schemas", "streams"}),
     "streams": frozenset[str](),
 }

@@ -1,0 +1,79 @@
+"""Ctrl-C and its kin, so that a command may be ended at any moment and still leaves nothing behind.
+
+The first signal raises `Interrupted` wherever the main thread stands, except within `held`, where it waits for the end
+of the block: there things are made that somebody must know of to take them away again. No later one raises anything,
+and none does within `closing`: whoever cleans up is not interrupted, and sees in `hurry` that the user has lost
+patience.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+#: As a shell says that a command was ended by Ctrl-C.
+EXIT_STATUS = 130
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(BaseException):
+    """Somebody wants the command to end."""
+
+
+class Interrupts:
+    """For the main thread of one command, from its first moment to its last."""
+
+    def __init__(self) -> None:
+        #: How often somebody has asked.
+        self.asked = 0
+        #: Somebody has asked again, or asks while the end is under way.
+        self.hurry = False
+        self._held = 0
+        self._over = False
+
+    def install(self) -> None:
+        """Take the signals over, for the rest of the process."""
+        for number in SIGNALS:
+            signal.signal(number, self._asked)
+
+    def check(self) -> None:
+        """Raises `Interrupted` when somebody has asked. For loops: an exception that a signal raises inside of a
+        finaliser is swallowed by Python.
+        """
+        if self.asked and not self._over and not self._held:
+            raise Interrupted
+
+    def over(self) -> None:
+        """The command has done its work: from here on signals are ignored, also while Python ends."""
+        self._over = True
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
+    @contextmanager
+    def closing(self) -> Iterator[None]:
+        """A block that ends and removes what there is."""
+        before, self._over = self._over, True
+        try:
+            yield
+        finally:
+            self._over = before
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """A block that is short and is not torn apart: a signal within it is raised at its end."""
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
+        self.check()
+
+    def _asked(self, number: int, frame: FrameType | None) -> None:
+        self.asked += 1
+        if self._over or self.asked > 1:
+            self.hurry = True
+        else:
+            self.check()

@@ -1,0 +1,180 @@
+"""The demo once its broker is there: configuration, traffic, the wait for the last job, and the verdict."""
+
+from __future__ import annotations
+
+import time
+
+from schemas.config import Configuration
+from streams import topics
+from streams.broker import reach
+from streams.config import apply
+from streams.demo import expected, observed, progress, table
+from streams.demo.configuration import write_configuration
+from streams.demo.counts import Counts, differences
+from streams.demo.options import Options
+from streams.demo.progress import Display, Reading, Series
+from streams.demo.simulator import Planned, plan
+from streams.demo.stage import Stage
+from streams.demo.traffic import Traffic
+from streams.engine.batch import Limits
+
+TICK_SECONDS = 0.05
+SCRAPE_SECONDS = 0.5
+REACH_SECONDS = 30.0
+#: So long (seconds) nothing may have moved at the end: longer than any redelivery of the sample configuration waits.
+STALLED_SECONDS = 90.0
+#: Nothing has been left to do for so long (seconds): the worker looks at its holds once a second.
+QUIET_SECONDS = 2.5
+
+
+class Demo:
+    """One run on one stage."""
+
+    def __init__(self, options: Options, stage: Stage, screen: Display) -> None:
+        self._options, self._stage, self._screen = options, stage, screen
+        self._last = Reading()
+        self._first_delivered = False
+        self._scraped = 0.0
+        self._worker = Series("")
+        self.configuration: Configuration
+        self._planned: list[Planned] = []
+
+    @property
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._options.began
+
+    # -- setting up
+
+    def configure(self) -> None:
+        """Topics and configuration; returns when worker and sender are ready. Blocks for seconds; raises `Stop`."""
+        stage = self._stage
+        write_configuration(stage.configuration, stage.address("partner"), stage.settings.topic_prefix)
+        self.configuration = apply.load(stage.settings, stage.configuration)
+        self._create_topics()
+        apply.apply(stage.settings, stage.configuration)
+        options = self._options
+        # Made up while the others get ready; from here on time passes, so that none of them lies in the future.
+        self._planned = list(plan(options.seed, options.seconds * options.rate, time.time_ns() // 1_000_000))
+        for name in ("worker", "sender"):
+            stage.wait_ready(name)
+        self._screen.say(f"all are ready after {self._elapsed:.1f} s; the simulator begins")
+
+    def _create_topics(self) -> None:
+        settings = self._stage.settings
+        admin = reach(settings, REACH_SECONDS)
+        wanted = topics.plan(self.configuration.sources, settings.topic_prefix, {}, settings.partitions)
+        topics.create(admin, wanted.create, settings.replication)
+
+    # -- playing
+
+    def play(self) -> int:
+        """Send the simulator's records at their rate; how many they were. Raises `Stop`."""
+        rate, stage = self._options.rate, self._stage
+        sources = {source.record: source.topic for source in self.configuration.sources}
+        count = len(self._planned)
+        traffic = Traffic(stage.settings, sources, iter(self._planned))
+        started = time.monotonic()
+        while traffic.sent < count:
+            stage.check()
+            traffic.send_up_to(min(count, int((time.monotonic() - started) * rate) + 1))
+            self._look(f"the simulator has sent {traffic.sent:,} of {count:,} records")
+            time.sleep(TICK_SECONDS)
+        traffic.finish()
+        return traffic.sent
+
+    def drain(self, sent: int) -> None:
+        """Wait until everything that was sent is decided and every job has ended, or nothing moves any more. Raises
+        `Stop`.
+        """
+        ledger = self._ledger()
+        reader = observed.Reader(self._stage.settings, ledger.topics)
+        state: object = None
+        try:
+            moved = busy = time.monotonic()
+            while time.monotonic() - moved < STALLED_SECONDS:
+                for message in reader.more():
+                    ledger.take(message)
+                now = time.time_ns() // 1_000_000
+                waiting = ledger.waiting(now)
+                note = progress.waited_for(max(0, sent - self._last.records), self._last.held, waiting, now)
+                self._look(note)
+                if (waiting.total, self._last.records, self._last.held) != state:
+                    state, moved = (waiting.total, self._last.records, self._last.held), time.monotonic()
+                if note or self._last.waiting:
+                    busy = time.monotonic()
+                elif time.monotonic() - busy > QUIET_SECONDS:
+                    return
+                self._stage.check()
+                time.sleep(TICK_SECONDS)
+            self._screen.say(f"nothing has moved for {STALLED_SECONDS:.0f} s, still {note or 'busy'}")
+        finally:
+            reader.close()
+
+    def _look(self, note: str) -> None:
+        """Show the numbers anew, if that is due."""
+        if time.monotonic() - self._scraped < SCRAPE_SECONDS:
+            return
+        worker, sender = (self._stage.ask(name, "/metrics") for name in ("worker", "sender"))
+        if worker[0] == sender[0] == 200:
+            self._worker = Series(worker[1])
+            self._last = progress.reading(self._worker, Series(sender[1]))
+        if self._last.delivered and not self._first_delivered:
+            self._first_delivered = True
+            self._screen.say(f"first delivered postback after {self._elapsed:.1f} s")
+        self._scraped = time.monotonic()
+        self._screen.show(progress.line(self._elapsed, self._last), note)
+
+    # -- judging
+
+    def judge(self) -> bool:
+        """Say what came out beside what must come out; whether both are the same. Raises `Stop`."""
+        screen, settings = self._screen, self._stage.settings
+        screen.close()
+        screen.say(progress.line(self._elapsed, self._last))
+        records = observed.inputs(settings, self.configuration)
+        limits = Limits(record_bytes=settings.max_record_bytes, held_records=settings.hold_limit)
+        wanted = expected.expected(self.configuration, records, settings.partitions, limits)
+        seen = self._seen()
+        screen.say("")
+        screen.say(table.LEGEND)
+        screen.say(table.table(wanted.counts, seen, screen.width))
+        screen.say("")
+        wrong = [*differences(wanted.counts, seen), *self._partner_differs(seen, wanted.attempts)]
+        for one in wrong:
+            screen.say(one)
+        total = f"{seen.records['read']:,} records, {seen.total('decided'):,} jobs"
+        if wrong:
+            screen.say(f"DIFFERENT: {total}; {len(wrong)} things are not what the pure core computes")
+        else:
+            screen.say(f"EQUAL: {total}; every postback is what the pure core computes from the same input")
+        return not wrong
+
+    def _seen(self) -> Counts:
+        ledger = self._ledger()
+        for message in observed.read_to_end(self._stage.settings, ledger.topics):
+            ledger.take(message)
+        names = ("duplicate", "too_late", "unknown_app")
+        ledger.counts.records = {
+            "read": self._worker.sum("records_total"),
+            "dead_letter": ledger.dead_inputs,
+            **{name: self._worker.sum("records_total", result=name) for name in names},
+        }
+        return ledger.counts
+
+    def _ledger(self) -> observed.Ledger:
+        return observed.Ledger(self._stage.settings, [postback.id for postback in self.configuration.postbacks])
+
+    def _partner_differs(self, seen: Counts, attempts: int) -> list[str]:
+        """What the partner's own log says otherwise than the receipts."""
+        requests = observed.requests(self._stage.received)
+        jobs = seen.postbacks.values()
+        unknown = set(requests) - {job_id for one in jobs for job_id in one.decided}
+        unheard = {job_id for one in jobs for job_id in one.delivered} - set(requests)
+        found = []
+        if unheard:
+            found.append(f"partner: {len(unheard):,} jobs have a receipt as delivered that it never got")
+        if unknown:
+            found.append(f"partner: {len(unknown):,} requests of jobs that nobody decided")
+        if len(requests) != attempts:
+            found.append(f"partner: expected {attempts:,} requests, observed {len(requests):,}")
+        return found

@@ -1,0 +1,150 @@
+"""Are the topics there, and are they kept as they must be? Pure: from what should be and what is, what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from schemas.config import Source
+from streams import kafka
+from streams.settings import duration_text
+
+from .findings import Finding, ok, warning, wrong
+
+CREATE = "ringback topics create"
+SET = "kafka-configs.sh --alter --entity-type topics --entity-name {topic} --add-config {key}={value}"
+REASSIGN = "kafka-reassign-partitions.sh gives topics more replicas"
+
+#: Jobs wait in these; a sender that is away for longer than they are kept has lost what waited.
+SHORTEST_FOR_JOBS = kafka.DAY_MS
+
+
+class Kept(NamedTuple):
+    """A topic that exists. `replicas`: the fewest of any partition; `leaderless` and `behind`: partitions without a
+    leader, and with fewer replicas in step than they have. `config` is empty when it may not be read.
+    """
+
+    partitions: int
+    replicas: int = 1
+    leaderless: int = 0
+    behind: int = 0
+    config: Mapping[str, str] = {}
+
+
+class Cluster(NamedTuple):
+    """What is wanted of replication, and what there is."""
+
+    brokers: int
+    replication: int
+
+
+def inputs(sources: Sequence[Source], found: Mapping[str, Kept]) -> Iterator[Finding]:
+    """The topics of the sources: there, equal in number, stamped by the broker."""
+    if not sources:
+        yield wrong("the configuration has no source", "add one to `sources` and `ringback apply` it")
+    if rekeyed := [source.topic for source in sources if source.rekey]:
+        yield wrong(f"`rekey: true` is not supported yet: {_list(rekeyed)}", "key these topics by the device key")
+    names = [source.topic for source in sources]
+    yield from missing(names, found)
+    there = [name for name in names if name in found]
+    yield from _unequal({name: found[name].partitions for name in there})
+    for name in there:
+        stamp = found[name].config.get("message.timestamp.type", "LogAppendTime")
+        if stamp != "LogAppendTime":
+            yield warning(
+                f"{name}: message.timestamp.type is {stamp}, LogAppendTime is better: a producer's clock can make a "
+                "record overtake another",
+                SET.format(topic=name, key="message.timestamp.type", value="LogAppendTime"),
+            )
+    for name in there:
+        yield ok(f"{name}: {_count(found[name].partitions, 'partition')}")
+
+
+def missing(names: Iterable[str], found: Mapping[str, Kept]) -> Iterator[Finding]:
+    """Topics that are not there, in one finding."""
+    if absent := [name for name in names if name not in found]:
+        yield wrong(f"missing: {_list(absent)}", CREATE)
+
+
+def _unequal(counts: Mapping[str, int]) -> Iterator[Finding]:
+    most = max(counts.values(), default=0)
+    largest = next((name for name, count in counts.items() if count == most), "")
+    for name, count in counts.items():
+        if count != most:
+            yield wrong(
+                f"{name} has {_count(count, 'partition')}, {largest} has {most}: a device's records lie in partitions "
+                "of different numbers",
+                "give both the same number, and feed the one anew that had fewer",
+            )
+
+
+def retention(rows: Iterable[kafka.TopicRow], found: Mapping[str, Kept], jobs: Iterable[str]) -> Iterator[Finding]:
+    """Topics of ours that forget sooner than the table says; in `jobs`, where jobs wait, that can lose some."""
+    waiting = frozenset(jobs)
+    for row in rows:
+        config = found[row.name].config if row.name in found else {}
+        if row.retention is None or "retention.ms" not in config:
+            continue
+        if int(config.get("retention.bytes", "-1")) >= 0:
+            yield warning(
+                f"{row.name}: retention.bytes is {config['retention.bytes']}: a burst deletes what is not read yet",
+                SET.format(topic=row.name, key="retention.bytes", value=-1),
+            )
+        kept = int(config["retention.ms"])
+        if kept < 0 or kept >= row.retention:
+            continue
+        judge = wrong if row.name in waiting and kept < SHORTEST_FOR_JOBS else warning
+        yield judge(
+            f"{row.name}: retention.ms is {kept} ({duration_text(kept)}), expected {row.retention} "
+            f"({duration_text(row.retention)}): what is older is lost",
+            SET.format(topic=row.name, key="retention.ms", value=row.retention),
+        )
+
+
+def replication(found: Mapping[str, Kept], cluster: Cluster) -> Iterator[Finding]:
+    """Leaders and replicas of all topics, the like ones in one finding each."""
+    if dead := [name for name, topic in found.items() if topic.leaderless]:
+        yield wrong(f"partitions without a leader: {_list(dead)}", "bring the brokers back that hold them")
+    if behind := [name for name, topic in found.items() if topic.behind and not topic.leaderless]:
+        yield warning(f"replicas are behind or away: {_list(behind)}", "look at the brokers")
+    wanted = min(cluster.replication, cluster.brokers)
+    if few := [name for name, topic in found.items() if topic.replicas < wanted]:
+        yield warning(f"fewer than {wanted} replicas (RINGBACK_REPLICATION): {_list(few)}", REASSIGN)
+    elif cluster.brokers > 1 and (alone := [name for name, topic in found.items() if topic.replicas == 1]):
+        yield warning(f"one replica only, so that one broker's end loses them: {_list(alone)}", REASSIGN)
+    for name, topic in found.items():
+        insync = int(topic.config.get("min.insync.replicas", "1"))
+        if insync > topic.replicas:
+            yield wrong(
+                f"{name}: min.insync.replicas is {insync}, with {_count(topic.replicas, 'replica')} nothing can be "
+                "written",
+                SET.format(topic=name, key="min.insync.replicas", value=max(1, topic.replicas - 1)),
+            )
+
+
+def changelog(name: str, found: Mapping[str, Kept], partitions: int) -> Iterator[Finding]:
+    """The topic of the worker's state; the first worker makes it."""
+    topic = found.get(name)
+    if topic is None:
+        yield ok(f"{name} is not there yet; the first worker makes it")
+        return
+    if topic.partitions != partitions:
+        yield wrong(
+            f"{name} has {_count(topic.partitions, 'partition')}, the input topics have {partitions}: state would be "
+            "looked for in the wrong place",
+            "go back to the old number, or begin with empty state under a new RINGBACK_WORKER_ID",
+        )
+    policy = topic.config.get("cleanup.policy", "compact")
+    if policy != "compact":
+        yield wrong(
+            f"{name}: cleanup.policy is {policy}, expected compact: state would be deleted",
+            SET.format(topic=name, key="cleanup.policy", value="compact"),
+        )
+
+
+def _list(names: Sequence[str], most: int = 6) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

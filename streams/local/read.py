@@ -1,0 +1,122 @@
+"""What lies in a topic, for people: `python -m streams.local.read ringback.receipts kind attempt outcome`.
+
+Reads what is committed, from the beginning to the end as it is now, in the order of the records' timestamps, and
+belongs to no consumer group. Without fields each value is a line as it is. With fields the values must be JSON objects,
+and these fields of theirs (dots go into objects) become columns; a list gives a row for each of its items, and times
+become times of day in UTC.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from streams import kafka
+from streams.errors import RUNTIME, Stop
+from streams.settings import load
+
+TIMEOUT = 10.0
+BATCH = 5_000
+
+#: The fields of our records that are times, in milliseconds.
+TIMES = frozenset({"at", "next_at", "appended", "decided_at", "due_at"})
+
+
+class Record(NamedTuple):
+    """A record that has a value; `timestamp` in ms. Sorts as it is shown."""
+
+    timestamp: int
+    partition: int
+    offset: int
+    value: bytes
+
+
+def read(options: dict[str, Any], topic: str) -> Iterator[Record]:
+    """Every committed record of `topic` with a value, partition by partition as they come; blocks. Raises `Stop`."""
+    consumer = Consumer(options)
+    try:
+        found = consumer.list_topics(topic, timeout=TIMEOUT).topics[topic]
+        if found.error:
+            raise Stop(f"there is no topic {topic}", "`ringback topics list` shows the names", RUNTIME)
+        consumer.assign([TopicPartition(topic, number, 0) for number in found.partitions])
+        yield from _to_the_ends(consumer, set(found.partitions))
+    except KafkaException as error:
+        raise Stop(f"{topic} cannot be read: {error.args[0].str()}", "is Kafka there?", RUNTIME) from error
+    finally:
+        consumer.close()
+
+
+def _to_the_ends(consumer: Consumer, waiting: set[int]) -> Iterator[Record]:
+    while waiting:
+        for message in consumer.consume(BATCH, 0.1):
+            error, partition, offset = message.error(), message.partition() or 0, message.offset() or 0
+            if error is None:
+                yield Record(message.timestamp()[1], partition, offset, message.value() or b"")
+            elif error.code() == KafkaError._PARTITION_EOF:
+                waiting.discard(partition)
+            else:
+                raise KafkaException(error)
+
+
+def columns(values: Sequence[bytes], fields: Sequence[str]) -> str:
+    """A table of these fields; `-` where a value does not have one."""
+    rows = [list(fields)]
+    for value in values:
+        rows += [[_cell(row, field) for field in fields] for row in _spread(json.loads(value), fields)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _spread(value: Any, fields: Sequence[str]) -> list[Any]:
+    """A row for each item of the first list that a dotted field goes into; otherwise the value alone."""
+    for name in (field.partition(".")[0] for field in fields if "." in field):
+        if isinstance(value.get(name), list):
+            return [value | {name: item} for item in value[name] or [None]]
+    return [value]
+
+
+def _cell(value: Any, field: str) -> str:
+    for part in field.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    if field in TIMES and isinstance(value, int):
+        return datetime.fromtimestamp(value / 1000, UTC).strftime("%H:%M:%S")
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Show a topic."""
+    parser = argparse.ArgumentParser(prog="python -m streams.local.read", description="Show what lies in a topic.")
+    parser.add_argument("topic", help="its whole name, such as ringback.receipts")
+    parser.add_argument("field", nargs="*", help="show only these fields, as columns")
+    given = parser.parse_args(arguments)
+    try:
+        options = kafka.consumer_settings(load(), group_id="reads-only", enable_partition_eof=True)
+        values = [record.value for record in sorted(read(options, given.topic)) if record.value]
+        if given.field:
+            print(columns(values, given.field))
+        else:
+            print(*(value.decode(errors="replace") for value in values), sep="\n", end="\n" if values else "")
+    except Stop as stop:
+        print(stop.message, *filter(None, [stop.remedy]), sep="\n  → ", file=sys.stderr)
+        return stop.exit_code
+    except ValueError as error:
+        print(f"{given.topic} does not hold JSON objects: {error}", file=sys.stderr)
+        return RUNTIME
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""What a demo says while it runs."""
+
+from __future__ import annotations
+
+from prometheus_client import generate_latest
+
+from streams.demo.observed import Waiting
+from streams.demo.progress import Reading, Series, line, reading, waited_for
+from streams.metrics import Metrics
+
+NOW = 1_000_000
+
+
+def test_the_numbers_are_those_of_the_processes() -> None:
+    worker, sender = Metrics(), Metrics()
+    worker.records_total.labels("installs", "processed").inc(3)
+    worker.records_total.labels("events", "held").inc(2)
+    worker.records_held.set(2)
+    worker.postbacks_decided_total.labels("app", "acme", "acme-install", "install").inc(1_234)
+    worker.lag_seconds.labels("events", "0").set(1.26)
+    for outcome, count in (("delivered", 1_000), ("failed", 34)):
+        sender.postbacks_finished_total.labels("app", "acme", "acme-install", "install", outcome).inc(count)
+    sender.retries_total.labels("acme", "redelivery").inc(7)
+    sender.retries_total.labels("acme", "delay").inc(5)
+    sender.lag_seconds.labels("delivery", "0").set(0.4)
+    found = reading(*(Series(generate_latest(one.registry).decode()) for one in (worker, sender)))
+    assert found == Reading(records=5, held=2, decided=1_234, delivered=1_000, finished=1_034, retried=7, lag=1.26)
+    assert line(12.4, found).replace("\xa0", " ") == (
+        "12 s: 5 records in, 1,234 jobs, 1,000 delivered, 7 retried, 200 waiting, lag 1.3 s"
+    )
+
+
+def test_a_process_that_has_counted_nothing_yet_says_nothing() -> None:
+    nothing = Series(generate_latest(Metrics().registry).decode())
+    assert reading(nothing, nothing) == Reading()
+
+
+def test_what_is_waited_for_is_said_in_words() -> None:
+    assert waited_for(0, 0, Waiting(), NOW) == ""
+    assert waited_for(0, 0, Waiting(redeliveries=12, last_due=NOW + 18_000), NOW) == (
+        "waiting for 12 redeliveries, the last due in 18 s"
+    )
+    assert waited_for(1, 2, Waiting(1, 1, 3, NOW - 1), NOW) == (
+        "waiting for 1 record to be read, 2 records held for an install that may still come, 1 redelivery, "
+        "1 delayed postback, 3 postbacks to be sent"
+    )
