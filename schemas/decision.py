@@ -8,7 +8,7 @@ import msgspec
 
 #: What became of an input record as a whole.
 RESULTS: dict[str, str] = {
-    "processed": "decided",
+    "processed": "it was decided what follows from it, be it nothing",
     "held": "waits for an install that may still come",
     "duplicate": "the same id again on the same device, of the same kind",
     "too_late": "older than the newest record of its device by more than dedup_window",
@@ -18,7 +18,7 @@ RESULTS: dict[str, str] = {
 
 #: Why a candidate postback gave no job.
 NOES: dict[str, str] = {
-    "other_source": "the attribution that the event goes by belongs to another partner",
+    "other_source": "the attribution that the event goes by is another partner's, or organic",
     "other_campaign": "the attribution's campaign is not the postback's",
     "paused": "the postback is paused",
     "no_consent": "the partner requires consent and the record has none",

@@ -54,13 +54,14 @@ class Topics:
 
 @dataclass(frozen=True)
 class TopicRow:
-    """How one of our topics is kept. `retention` in ms; None: for ever, compacted. `count`: its partition number.
-    `largest`: bytes of its largest record; None: the broker's own limit.
+    """How one of our topics is kept, and what it `holds`. `retention` in ms; None: for ever, compacted. `count`: its
+    partition number. `largest`: bytes of its largest record; None: the broker's own limit.
 
     `input`: as many as the input topics; `users`: the same, at most `MAX_USERS_PARTITIONS`; `one`: one.
     """
 
     name: str
+    holds: str
     count: Literal["input", "users", "one"]
     retention: int | None
     append_time: bool = False
@@ -86,16 +87,25 @@ def topic_table(prefix: str) -> tuple[TopicRow, ...]:
     """Every topic of ours (contract §2). Input topics are the user's, changelogs the engine's."""
     topics = Topics(prefix)
     return (
-        TopicRow(topics.users, "users", DAY_MS),
-        TopicRow(topics.delivery, "input", 7 * DAY_MS),
+        TopicRow(topics.users, "what the device stage tells the user stage; not used yet", "users", DAY_MS),
+        TopicRow(topics.delivery, "jobs that are due now", "input", 7 * DAY_MS),
         # The order within a delay topic is the order of due times only if the broker stamps the records.
-        *(TopicRow(name, "input", 7 * DAY_MS, append_time=True) for name in topics.retries()),
-        TopicRow(topics.receipts, "input", 30 * DAY_MS),
-        TopicRow(topics.dead_letters, "input", 30 * DAY_MS, largest=LARGEST_DEAD_LETTER),
-        TopicRow(topics.decisions, "input", 7 * DAY_MS),
-        TopicRow(topics.report, "input", None),
-        TopicRow(topics.config, "one", None),
-        TopicRow(topics.control, "one", None),
+        *(
+            TopicRow(name, "jobs that wait, for about as long as the name says", "input", 7 * DAY_MS, append_time=True)
+            for name in topics.retries()
+        ),
+        TopicRow(topics.receipts, "one record for each attempt, and a terminal one for each job", "input", 30 * DAY_MS),
+        TopicRow(
+            topics.dead_letters,
+            "jobs that failed and input that cannot be read, whole",
+            "input",
+            30 * DAY_MS,
+            largest=LARGEST_DEAD_LETTER,
+        ),
+        TopicRow(topics.decisions, "what was decided for a record, and why not", "input", 7 * DAY_MS),
+        TopicRow(topics.report, "daily counts; not used yet", "input", None),
+        TopicRow(topics.config, "apps, partners and postbacks, by generation", "one", None),
+        TopicRow(topics.control, "pauses and holds of partners and postbacks", "one", None),
     )
 
 

@@ -112,40 +112,56 @@ class Settings(BaseSettings):
         "ringback.",
         pattern=r"^[A-Za-z0-9._-]*$",
         max_length=150,
-        description="What the names of our own topics begin with.",
+        description="What the names of Ringback's own topics begin with.",
     )
     kafka_options: KafkaOptions = Field(
         {},
         description="More librdkafka options, JSON or a mapping: security.protocol, sasl.*, ssl.* …",
     )
-    state_dir: Path = Field(Path("ringback-state"), description="Where the worker keeps its RocksDB state.")
+    state_dir: Path = Field(
+        Path("ringback-state"), description="Where a worker keeps its state (RocksDB): a folder for each."
+    )
     metrics_host: str = Field("0.0.0.0", description="Address that /metrics, /healthz and /readyz are served on.")
     metrics_port: Port = Field(9464, description="Port of the worker's probes; 0: any that is free.")
     sender_metrics_port: Port = Field(9465, description="Port of the sender's probes; 0: any that is free.")
     api_port: Port = Field(8080, description="Port of the inbound and admin API.")
-    egress_allow: Networks = Field((), description="CIDRs that may be reached although they are not public.")
-    worker_id: Name = Field("ringback-worker", description="The workers' consumer group and Faust app.")
-    sender_group: Name = Field("ringback-sender", description="The senders' consumer group.")
+    egress_allow: Networks = Field(
+        (), description="Networks (CIDR, with commas) that the sender may call although they are not public."
+    )
+    worker_id: Name = Field(
+        "ringback-worker", description="The workers' consumer group: those that share it share the work."
+    )
+    sender_group: Name = Field(
+        "ringback-sender", description="The senders' consumer group: those that share it share the work."
+    )
     instance_id: str = Field(
         "", pattern=r"^[A-Za-z0-9._-]*$", description="Static membership: one name per process, kept over restarts."
     )
-    decisions_level: Literal["off", "nos", "all"] = Field("nos", description="How much the decisions topic tells.")
-    partitions: int = Field(8, ge=1, le=1000, description="For `topics create`, when an input topic does not exist.")
+    decisions_level: Literal["off", "nos", "all"] = Field(
+        "nos", description="What the decisions topic tells: nothing, why there is no job, or everything."
+    )
+    partitions: int = Field(
+        8, ge=1, le=1000, description="How many `topics create` gives, when no input topic exists yet."
+    )
     replication: int = Field(1, ge=1, le=32_767, description="Replication factor of the topics that are created.")
-    compression: Literal["zstd", "snappy", "lz4", "gzip", "none"] = Field("zstd", description="Of what is produced.")
+    compression: Literal["zstd", "snappy", "lz4", "gzip", "none"] = Field(
+        "zstd", description="How what is written to Kafka is compressed."
+    )
     batch_records: int = Field(2_000, ge=1, le=100_000, description="Most input records in one checkpoint.")
     max_record_bytes: int = Field(
         1_000_000, ge=1_000, le=5_000_000, description="A larger input record is a dead letter."
     )
     hold_limit: int = Field(1_000, ge=1, description="Most records of a device that wait for its install.")
-    dead_letter_window: int = Field(1_000, ge=1, description="Records of a source over which bad ones are counted.")
+    dead_letter_window: int = Field(
+        1_000, ge=1, description="Over so many newest records of a source the bad ones are counted."
+    )
     dead_letter_limit: int = Field(
-        50, ge=1, le=100, description="More than this % of the window bad: the source pauses."
+        50, ge=1, le=100, description="More than so many % of that window bad: the source pauses."
     )
     commit_interval: Duration = Field(50, ge=1, description="How often a sender commits outcomes.")
     grace: Duration = Field(30_000, description="Time to finish what is under way after SIGTERM.")
     prefetch: int = Field(1_000, ge=1, description="Jobs a sender keeps in memory per partition.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
     log_format: Literal["auto", "json", "text"] = Field("auto", description="auto: text on a terminal, otherwise JSON.")
 
     @classmethod

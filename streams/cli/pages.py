@@ -5,16 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from prometheus_client import Counter, Gauge
+from pydantic.fields import FieldInfo
 
 from schemas import dead_letter, decision
 from streams import kafka, metrics
 from streams.attribution import events
+from streams.cli.introductions import INTRODUCTIONS
 from streams.config import reference
 from streams.config.reference import table
-from streams.settings import DEFAULT_FILE, PREFIX, Settings, duration_text, shown
+from streams.doctor.checks import CHECKS
+from streams.settings import PREFIX, Settings, duration_text, shown
 from streams.templates import macros, modifiers
 
 FOLDER = Path("docs")
@@ -22,35 +25,31 @@ FOLDER = Path("docs")
 MADE = "Made by `make docs` from {tables}; not edited by hand."
 
 
-def _page(title: str, tables: str, introduction: str) -> list[str]:
-    return [f"# {title}", "", MADE.format(tables=f"the table in `{tables}`"), "", introduction, ""]
+def _page(title: str, tables: str, name: str) -> list[str]:
+    return [f"# {title}", "", MADE.format(tables=f"the table in `{tables}`"), "", INTRODUCTIONS[name]]
 
 
 def settings() -> Iterator[str]:
     """Every setting."""
-    yield from _page(
-        "Settings",
-        "streams/settings.py",
-        f"Each comes from the environment or from `{DEFAULT_FILE}` in the working directory (another file: `--config`\n"
-        f"or `{PREFIX}CONFIG_FILE`); the environment wins. Durations are a number with a unit: `50ms`, `30s`, `5m`,\n"
-        "`1h`, `2d`. `ringback settings` shows what is in force.",
-    )
+    yield from _page("Settings", "streams/settings.py", "settings.md")
     defaults = Settings.model_construct()
     rows = (
-        (f"`{name}`", f"`{PREFIX}{name.upper()}`", _code(shown(defaults, name)), field.description or "")
+        (f"`{name}`", f"`{PREFIX}{name.upper()}`", _code(shown(defaults, name)), _meaning(field))
         for name, field in Settings.model_fields.items()
     )
     yield from table(("in the file", "in the environment", "default", "meaning"), rows)
 
 
+def _meaning(field: FieldInfo) -> str:
+    """What a setting is for, with its possible values where they are words."""
+    words = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    told = field.description or ""
+    return f"{told.removesuffix('.')} ({', '.join(f'`{word}`' for word in words)})." if words else told
+
+
 def metrics_() -> Iterator[str]:
     """Every metric."""
-    yield from _page(
-        "Metrics",
-        "streams/metrics.py",
-        "Prometheus, on `/metrics` of every process, in base units. Labels are bounded by the configuration: never a\n"
-        "device. Next to them stand the client library's own (`process_…`, `python_…`).",
-    )
+    yield from _page("Metrics", "streams/metrics.py", "metrics.md")
     rows = (
         (f"`{metrics.PREFIX}{row.name}`", _kind(row), ", ".join(f"`{label}`" for label in row.labels), row.help)
         for row in metrics.rows()
@@ -64,17 +63,12 @@ def _kind(row: metrics.Row[Any]) -> str:
 
 def derived_events() -> Iterator[str]:
     """Every derived event, and the names that records may have."""
-    yield from _page(
-        "Events",
-        "streams/attribution/events.py",
-        "A postback fires on a *derived event*. `first` goes by the attribution of the device's first appearance,\n"
-        "`current` by the one that lasts. `<name>` stands for the name of a custom event.",
-    )
-    rows = (
-        (f"`{row.name}`", row.goes_by, ", ".join(sorted(row.platforms)), row.doc, row.source) for row in events.TABLE
-    )
-    yield from table(("event", "attribution", "platforms", "fires on", "the rule is from"), rows)
-    yield from ("## Names of incoming events", "", "Every other name is a custom event.", "")
+    yield from _page("Events", "streams/attribution/events.py", "events.md")
+    rows = ((f"`{row.name}`", row.goes_by, ", ".join(sorted(row.platforms)), row.doc) for row in events.TABLE)
+    yield from table(("derived event", "attribution", "platforms", "fires on"), rows)
+    sources = dict.fromkeys(row.source for row in events.TABLE)
+    yield from ("Where the rules are from:", "", *(f"* {source}" for source in sources), "")
+    yield from ("## Names of incoming events", "", INTRODUCTIONS["names"])
     names = (
         (
             f"`{name}`",
@@ -88,17 +82,11 @@ def derived_events() -> Iterator[str]:
 
 def templates() -> Iterator[str]:
     """Every macro and every modifier."""
-    yield from _page(
-        "Macros",
-        "streams/templates/{macros,modifiers}.py",
-        "`{macro|modifier|modifier:argument}` in a URL, a parameter's value, a header or a body. A value is inserted\n"
-        "once and encoded for the place where it stands; `{{` and `}}` are literal braces. *Attribution* macros are\n"
-        "withheld by `supply_network_data: false`; *deferred* ones are filled in at each attempt.",
-    )
+    yield from _page("Macros", "streams/templates/{macros,modifiers}.py", "macros.md")
     known = [*macros.MACROS.items(), *((f"{name}.<name>", macro) for name, macro in macros.FAMILIES.items())]
     rows = ((f"`{{{name}}}`", macros.KINDS[macro.kind], macro.level, macro.doc) for name, macro in known)
     yield from table(("macro", "kind", "level", "meaning"), rows)
-    yield from ("## Modifiers", "", "Applied from left to right; a missing value passes through them.", "")
+    yield from ("## Modifiers", "", INTRODUCTIONS["modifiers"])
     modified = (
         (
             f"`{one.name}:{one.argument}`" if one.argument else f"`{one.name}`",
@@ -114,17 +102,13 @@ def templates() -> Iterator[str]:
 def topics() -> Iterator[str]:
     """Every topic of ours."""
     prefix = str(Settings.model_fields["topic_prefix"].default)
-    yield from _page(
-        "Topics",
-        "streams/kafka.py",
-        f"With the default `topic_prefix`, `{prefix}`; the sources name the input topics. `ringback topics create`\n"
-        "makes what is missing. The worker keeps its state in a changelog, `<worker_id>-device-changelog`.",
-    )
+    yield from _page("Topics", "streams/kafka.py", "topics.md")
     inputs = "as the input topics"
     counts = {"input": inputs, "users": f"{inputs}, at most {kafka.MAX_USERS_PARTITIONS}", "one": "1"}
     rows = (
         (
             f"`{row.name}`",
+            row.holds,
             counts[row.count],
             "compacted" if row.retention is None else duration_text(row.retention),
             "append time" if row.append_time else "",
@@ -132,17 +116,12 @@ def topics() -> Iterator[str]:
         )
         for row in kafka.topic_table(prefix)
     )
-    yield from table(("topic", "partitions", "kept", "timestamps", "largest record"), rows)
+    yield from table(("topic", "holds", "partitions", "kept", "timestamps", "largest record"), rows)
 
 
 def outcomes() -> Iterator[str]:
     """What can become of a record and of a candidate postback."""
-    yield from _page(
-        "Results and reasons",
-        "schemas/{decision,dead_letter}.py",
-        "What can become of an input record (`ringback_records_total`, which also counts `dead_letter`, and the\n"
-        "decisions topic), why a postback gave no job (the decisions topic), and why something is a dead letter.",
-    )
+    yield from _page("Results and reasons", "schemas/{decision,dead_letter}.py", "outcomes.md")
     for title, rows in (
         ("Results of a record", decision.RESULTS),
         ("Why there is no job", decision.NOES),
@@ -152,9 +131,17 @@ def outcomes() -> Iterator[str]:
         yield from table(("", "meaning"), ((f"`{name}`", meaning) for name, meaning in rows.items()))
 
 
+def doctor() -> Iterator[str]:
+    """Every check of `ringback doctor`."""
+    yield from _page("Checks", "streams/doctor/checks.py", "doctor.md")
+    rows = ((f"`{check.name}`", check.looks_at, check.remedy) for check in CHECKS)
+    yield from table(("check", "looks at", "if it says nothing closer"), rows)
+
+
 #: File name → its lines.
 PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
     "configuration.md": reference.lines,
+    "doctor.md": doctor,
     "events.md": derived_events,
     "macros.md": templates,
     "metrics.md": metrics_,

@@ -12,7 +12,7 @@ from streams.cli import output
 def settings(
     as_json: Annotated[bool, typer.Option("--json", help="A list of objects, for programs.")] = False,
 ) -> None:
-    """List every setting: name, environment variable, default, current value, description."""
+    """List every setting: what it is, and what for."""
     import msgspec
 
     from streams.settings import PREFIX, Settings, SettingsError, load, shown

@@ -50,7 +50,7 @@ def create(
 
 @app.command("list")
 def list_topics(timeout: Timeout = 30.0) -> None:
-    """List every topic that the configuration needs, and whether it is there and fits."""
+    """List the topics that are needed, and whether they fit."""
     settings = start.settings()
     plan, found = _plan(settings, start.reach(settings, timeout), timeout)
     problems = {problem.topic: problem for problem in plan.problems}

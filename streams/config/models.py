@@ -54,7 +54,7 @@ class SourceModel(Section):
         "Not supported yet.",
     )
     mapping: dict[Annotated[str, Text()], Annotated[str, Text()]] = Field(
-        {}, description="For a field of the contract, the (dotted) field of the record that holds it."
+        {}, description="For a field of an install or event, the (dotted) place in the record where it is."
     )
     start: Annotated[str, Choice("earliest", "latest")] = Field(
         "earliest", description="Where a source that was never read begins."

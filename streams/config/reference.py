@@ -13,12 +13,35 @@ INTRODUCTION = """\
 # Configuration
 
 Made by `make docs` from the tables in `streams/config`; not edited by hand. Derived events are listed in
-[events.md](events.md), the macros of templates in [macros.md](macros.md).
+[events.md](events.md), the macros of templates in [macros.md](macros.md), the fields of installs and events in their
+[schemas](../schemas/json).
+
+```yaml
+apps:
+  - id: com.example.game                # what the records say in app_id
+    project: example
+    platform: android
+partners:
+  - id: acme_ads                        # what they say in publisher_name or agency_name
+    name: Acme Ads
+    fields: {app_key: "${env:ACME_KEY}"}
+    rate_limit: 50/s
+postbacks:
+  - id: acme-first-payment
+    app: com.example.game
+    partner: acme_ads
+    event: first_payment
+    url: https://postback.acme.example/pay?click_id={click_id}&key={partner.app_key}
+    parameters:
+      - {name: payout, value: "{revenue|fixed:2}", when_missing: skip_postback}
+    delivery_delay: 10s
+    retry_attempts: 5
+```
 
 A configuration is one YAML file or a directory of them (`*.yaml`, `*.yml`, not in folders below it); the lists of
 several files are put together. `ringback plan DIR` shows what applying it would change, `ringback apply DIR` puts it
-in force as a whole (removing needs `--prune`), and `ringback export DIR` reads back what is in force. All mistakes
-are reported at once, as `file:line:column path message`.
+in force as a whole (removing needs `--prune`), and `ringback export DIR` writes what is in force as such files. All
+mistakes are reported at once, as `file:line:column path message`.
 
 * **Durations** are a number with a unit: `250ms`, `60s`, `10m`, `24h`, `30d`.
 * **Texts** that look like a number, or begin with a brace, are written in quotes: `"007"`, `"{click_id}"`.

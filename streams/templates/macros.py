@@ -60,7 +60,7 @@ MACROS: dict[str, Macro] = _table(
     ("ip", "text", "record", "the device's address"),
     ("user_agent", "text", "record", "the device's user agent"),
     ("consent", "bool", "record", "whether the user consented"),
-    ("params", "object", "record", "all fields of the record that the contract does not name, as JSON"),
+    ("params", "object", "record", "all fields of the record that Ringback has no name for, as JSON"),
     ("event_name", "text", "record", "the record's event name; `install` for an install"),
     ("event_timestamp", "time", "record", "the record's own time"),
     ("install_timestamp", "time", "record", "the time of the device's first install"),
@@ -111,7 +111,7 @@ FAMILIES: dict[str, Macro] = _table(
         "params",
         "any",
         "record",
-        "a field of the record that the contract does not name; dots go into objects: {params.level}",
+        "a field of the record that Ringback has no name for; dots go into objects: {params.level}",
     ),
     ("partner", "text", "partner", "one of the partner's `fields`: {partner.app_key}"),
 )

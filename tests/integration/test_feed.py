@@ -105,7 +105,7 @@ def test_strict_stops_at_the_first_bad_record(ringback: Run, topic: str, bootstr
     path = write(tmp_path / "f", [event(1), event(2, user={}), event(3)])
     status, out, err = ringback("feed", path, "-s", topic, "--strict")
     assert status == RUNTIME
-    assert "1 records sent" in out
+    assert "1 record sent" in out
     assert "stopped at line 2" in err
     assert len(read_topic(bootstrap, topic)) == 1
 

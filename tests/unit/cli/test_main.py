@@ -33,6 +33,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     "command",
     [
         [],
+        ["demo"],
         ["worker"],
         ["sender"],
         ["apply"],
@@ -40,6 +41,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ["export"],
         ["feed"],
         ["settings"],
+        ["doctor"],
         ["topics"],
         ["topics", "create"],
     ],

@@ -8,12 +8,18 @@ from pathlib import Path
 import pytest
 
 from schemas import dead_letter, decision
+from schemas.config import Endpoint
+from schemas.job import Request
 from streams import kafka, metrics
 from streams.attribution import events
 from streams.cli import pages
+from streams.config.load import load_directory
 from streams.config.models import SECTIONS
+from streams.config.reference import BAR
+from streams.doctor.checks import CHECKS
 from streams.settings import Settings
 from streams.templates import macros, modifiers
+from streams.templates.request import compile_request
 
 ROOT = Path(__file__).parents[3]
 
@@ -25,6 +31,7 @@ def test_the_page_is_in_step_with_the_tables(name: str) -> None:
 
 ON_PAGE = {
     "configuration.md": [key for section in SECTIONS.values() for key in section.model_fields],
+    "doctor.md": [check.name for check in CHECKS],
     "events.md": [*(row.name for row in events.TABLE), *events.RESERVED, *events.ALIASES],
     "macros.md": [f"{{{name}}}" for name in macros.MACROS],
     "metrics.md": [metrics.PREFIX + row.name for row in metrics.rows()],
@@ -50,7 +57,19 @@ def test_everything_has_a_meaning() -> None:
     assert [line for name, line in empty if name not in ("events.md", "topics.md")] == []
 
 
-def test_links_between_the_pages_lead_somewhere() -> None:
-    for path in [*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]:
-        for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", path.read_text(encoding="utf-8")):
-            assert (path.parent / link).exists(), f"{path.name}: {link}"
+def test_the_example_of_a_configuration_is_one(tmp_path: Path) -> None:
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", pages.text("configuration.md"), re.DOTALL | re.MULTILINE)
+    (tmp_path / "example.yaml").write_text(example)
+    assert [postback.id for postback in load_directory(tmp_path).postbacks] == ["acme-first-payment"]
+
+
+def test_the_examples_of_macros_become_what_is_said() -> None:
+    values = {"click_id": "a b&c", "revenue": 9.9, "event_timestamp": 1_767_434_130_000, "google_aid": "A-1"}
+    rows = re.findall(r"^\| `([^`]+=[^`]+)` \| `([^`]+)`(.*) \|$", pages.text("macros.md"), re.MULTILINE)
+    assert len(rows) == 5
+    for written, becomes, rest in rows:
+        endpoint = Endpoint(url=f"https://a.example/?{written.replace(BAR, '|')}")
+        rendered = compile_request(endpoint, {}).render(values)
+        assert isinstance(rendered, Request)
+        more = "[0-9a-f]{64}" if "64 hex digits" in rest else ""
+        assert re.fullmatch(re.escape(f"https://a.example/?{becomes}") + more, "".join(map(str, rendered.url)))
