@@ -62,8 +62,10 @@ def plan(directory: Files, timeout: Timeout = 30.0) -> None:
     settings = start.settings()
     room.load(settings, directory)
     start.reach(settings, timeout)
-    lines = room.plan(settings, directory).words()
-    print("\n".join(lines) if lines else "nothing to change")
+    changes = room.plan(settings, directory)
+    print("\n".join(changes.words()) if changes else "nothing to change")
+    if changes.of("removed"):
+        output.say("apply removes nothing unless it is told to: `ringback apply --prune`")
 
 
 def export(

@@ -27,8 +27,9 @@ def demo(
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running at the end, to look around.")] = False,
 ) -> None:
-    """Show the main job: a Kafka broker, worker, sender, a partner and simulated traffic, then what came out beside
-    what must come out.
+    """Show the main job, end to end on this machine.
+
+    A Kafka broker, worker, sender, a partner and simulated traffic; then what came out beside what must come out.
 
     Exit status 1 when the two differ. Everything runs on this machine, on free ports, in a temporary folder that is
     removed at the end; settings of the shell and of the current folder are left aside.

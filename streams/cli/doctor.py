@@ -26,9 +26,10 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="One object, for programs.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for each answer of Kafka.", min=0.1)] = 5.0,
 ) -> None:
-    """Look at everything that Ringback needs, and say what to do about what is wrong.
+    """Look whether all that Ringback needs is right.
 
-    Changes nothing. The exit status is 1 when anything is wrong; a warning leaves it 0.
+    Says what to do about what is wrong, and changes nothing. The exit status is 1 when anything is wrong; a warning
+    leaves it 0.
     """
     import logging
 

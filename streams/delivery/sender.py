@@ -368,7 +368,7 @@ class Sender:
             settlement = self._told(settlement, partner, ruling.pause, ruling.hold_until)
         self._tallies.took(job, outcome.duration_ms)
         if outcome.kind == "blocked":
-            self._tallies.blocked(job)
+            self._tallies.blocked(job, outcome.error or "blocked", now)
         self._settle(held, settlement, now)
         self._pump(lane)
 

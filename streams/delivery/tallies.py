@@ -7,9 +7,15 @@ from typing import Any
 
 from schemas.dead_letter import JOB_REASONS
 from schemas.job import Job
+from streams import logs
 from streams.metrics import Metrics
 
 from .settling import Settlement
+
+log = logs.get(__name__)
+
+#: The log tells of a partner's refused addresses so often at most (ms).
+TELL_BLOCKED_MS = 60_000
 
 
 class Tallies:
@@ -18,6 +24,7 @@ class Tallies:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._known: dict[tuple[str, ...], Any] = {}
+        self._tell_blocked_at: dict[str, int] = {}
         # Of lanes that were there before nothing is known any more.
         for gauge in (metrics.jobs_in_flight, metrics.jobs_waiting, metrics.partner_held):
             gauge.clear()
@@ -57,9 +64,17 @@ class Tallies:
         if milliseconds is not None:
             self._labelled("request_seconds", job.partner).observe(milliseconds / 1000)
 
-    def blocked(self, job: Job) -> None:
-        """An address was refused."""
+    def blocked(self, job: Job, error: str, now: int) -> None:
+        """An address was refused. The log tells it too, now and then: a job that ends so is easily missed."""
         self._labelled("egress_blocked_total", job.partner).inc()
+        if now >= self._tell_blocked_at.get(job.partner, 0):
+            self._tell_blocked_at[job.partner] = now + TELL_BLOCKED_MS
+            log.warning(
+                "an address that is not public is not called, its jobs end as suppressed "
+                "(RINGBACK_EGRESS_ALLOW names exceptions)",
+                partner=job.partner,
+                error=error,
+            )
 
     def lane(self, partner: str, in_flight: int, queued: int, held: bool, broken: bool) -> None:
         """How a lane stands. `held`: by a Retry-After; `broken`: its breaker is not closed."""

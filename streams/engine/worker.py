@@ -373,6 +373,7 @@ class Engine:
     async def drain(self) -> None:
         """Finish and commit the batches under way; take no more. Ends the process when that exceeds the grace."""
         self._stopping = True
+        log.info("stopping: what is under way is finished first")
         try:
             await asyncio.wait_for(self.revoke(), self.settings.grace / 1000)
         except TimeoutError:

@@ -38,6 +38,8 @@ def test_removing_needs_prune(ringback: Run, tmp_path: Path) -> None:
     file.write_text(GAME)
     assert ringback("apply", str(file))[0] == 0
     file.write_text(OTHER)
+    status, out, err = ringback("plan", str(file))
+    assert (status, "- app game" in out, "--prune" in err) == (0, True, True)
     status, _, err = ringback("apply", str(file))
     assert status == USAGE
     assert "- app game" in err

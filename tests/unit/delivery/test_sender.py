@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from schemas.control import Control
 from schemas.job import Job
@@ -101,7 +102,7 @@ async def test_a_job_is_sent_and_settled() -> None:
 
 
 async def test_a_request_that_cannot_be_finished_ends_its_job_and_frees_its_slot(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bench = Bench()
 
@@ -109,11 +110,13 @@ async def test_a_request_that_cannot_be_finished_ends_its_job_and_frees_its_slot
         raise RuntimeError("s3cr3t")
 
     monkeypatch.setattr(flow, "finish", fails)
-    bench.sender.taken([bench.record(job_for("http://x.example/", now=NOW))])
-    await turn()
+    with capture_logs() as told:
+        bench.sender.taken([bench.record(job_for("http://x.example/", now=NOW))])
+        await turn()
     assert bench.outbox.errors()[-1] == ("terminal", "failed", "unrenderable: internal")
     assert (bench.sender.in_memory, bench.sender.in_flight) == (0, 0)
-    assert "s3cr3t" not in caplog.text
+    assert told
+    assert "s3cr3t" not in str(told)
 
 
 async def test_an_attempt_that_fails_by_our_own_fault_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,3 +230,15 @@ def test_a_new_session_forgets_the_lanes_of_the_old_one_and_counts_from_nothing(
     assert value("ringback_jobs_in_flight", {"partner": "acme"}) is None
     assert value("ringback_partner_held", {"partner": "acme", "reason": "hold"}) is None
     assert value("ringback_dead_letters_total", {"kind": "job", "reason": "poison"}) == 0
+
+
+def test_a_refused_address_is_told_to_the_log_now_and_then() -> None:
+    metrics = Metrics()
+    tallies, job = Tallies(metrics), job_for("http://x.example/", now=NOW)
+    with capture_logs() as told:
+        for seconds in (0, 1, 59, 61):
+            tallies.blocked(job, "blocked: 127.0.0.1", NOW + seconds * 1000)
+    assert [(line["partner"], line["error"]) for line in told] == [(job.partner, "blocked: 127.0.0.1")] * 2
+    assert "RINGBACK_EGRESS_ALLOW" in told[0]["event"]
+    value = metrics.registry.get_sample_value
+    assert value("ringback_egress_blocked_total", {"partner": job.partner}) == 4
