@@ -5,12 +5,12 @@ sees them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Message
 
 from schemas.config import Configuration
 from schemas.dead_letter import DeadLetter
@@ -19,69 +19,23 @@ from schemas.receipt import Receipt
 from streams import kafka
 from streams.demo.counts import Counts
 from streams.engine.raw import Raw
-from streams.errors import Stop
+from streams.local.reading import Reader
 from streams.settings import Settings
-
-ASK_SECONDS = 10.0
-POLL_SECONDS = 0.1
-BATCH = 5_000
 
 _job = msgspec.json.Decoder(Job).decode
 _receipt = msgspec.json.Decoder(Receipt).decode
 _letter = msgspec.json.Decoder(DeadLetter).decode
 
 
-class Reader:
-    """Reads topics from their beginning, committed records only, as a member of no group. Used by one thread."""
-
-    def __init__(self, settings: Settings, topics: Iterable[str]) -> None:
-        options = kafka.consumer_settings(settings, group_id="reads-only", enable_partition_eof=True)
-        self._consumer = Consumer(options)
-        found = self._consumer.list_topics(timeout=ASK_SECONDS).topics
-        places = [TopicPartition(topic, number, 0) for topic in topics for number in found[topic].partitions]
-        self._unread = {(place.topic, place.partition) for place in places}
-        self._consumer.assign(places)
-
-    def more(self) -> Iterator[Message]:
-        """What has come, at most `BATCH` records. Blocks for a moment when there is nothing. Raises `Stop`."""
-        for message in self._consumer.consume(BATCH, POLL_SECONDS):
-            error = message.error()
-            if error is None:
-                yield message
-            elif error.code() == KafkaError._PARTITION_EOF:
-                self._unread.discard((message.topic() or "", message.partition() or 0))
-            elif not error.retriable():
-                raise Stop(f"{message.topic()} cannot be read: {error.str()}")
-
-    def to_end(self) -> Iterator[Message]:
-        """Everything up to the end of each topic, as it was when it was reached first."""
-        while self._unread:
-            yield from self.more()
-
-    def close(self) -> None:
-        self._consumer.close()
-
-
-def read_to_end(settings: Settings, topics: Iterable[str]) -> list[Message]:
-    """Every committed record of these topics. Blocks; raises `Stop`."""
-    try:
-        reader = Reader(settings, topics)
-        try:
-            return list(reader.to_end())
-        finally:
-            reader.close()
-    except KafkaException as error:
-        raise Stop(f"the topics of the demo cannot be read: {error.args[0].str()}") from error
-
-
 def inputs(settings: Settings, configuration: Configuration) -> dict[int, list[Raw]]:
     """The input records by partition, as the worker reads them. Blocks; raises `Stop`."""
     sources = {source.topic: source for source in configuration.sources}
     records: defaultdict[int, list[Raw]] = defaultdict(list)
-    for message in read_to_end(settings, sources):
-        topic, partition = message.topic() or "", message.partition() or 0
-        place = (topic, partition, message.offset() or 0, message.timestamp()[1])
-        records[partition].append(Raw(*place, message.key(), message.value(), sources[topic]))
+    with Reader(settings, sources) as reader:
+        for message in reader.to_end():
+            topic, partition = message.topic() or "", message.partition() or 0
+            place = (topic, partition, message.offset() or 0, message.timestamp()[1])
+            records[partition].append(Raw(*place, message.key(), message.value(), sources[topic]))
     return dict(records)
 
 

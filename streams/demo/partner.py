@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from streams.demo.answers import answer
 from streams.local.exchange import Answer, Request
-from streams.local.partner import Partner
+from streams.local.partner import Partner, until_ended
 
 #: A request without a job id is nobody's postback.
 NO_POSTBACK = Answer(status=400, body=b"no Idempotency-Key\n")
@@ -38,13 +37,7 @@ async def serve(port: int, log: Path | None) -> int:
     """Serve until SIGINT or SIGTERM; returns the number of requests."""
     partner = Partner(port=port, log=log, keep=False)
     partner.default = Answering()
-    done = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, done.set)
-    async with partner:
-        print(partner.url(), flush=True)
-        await done.wait()
-    return partner.count
+    return await until_ended(partner)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -17,6 +17,7 @@ from streams.demo.simulator import Planned, plan
 from streams.demo.stage import Stage
 from streams.demo.traffic import Traffic
 from streams.engine.batch import Limits
+from streams.local.reading import Reader
 
 TICK_SECONDS = 0.05
 SCRAPE_SECONDS = 0.5
@@ -87,9 +88,8 @@ class Demo:
         `Stop`.
         """
         ledger = self._ledger()
-        reader = observed.Reader(self._stage.settings, ledger.topics)
         state: object = None
-        try:
+        with Reader(self._stage.settings, ledger.topics) as reader:
             moved = busy = time.monotonic()
             while time.monotonic() - moved < STALLED_SECONDS:
                 for message in reader.more():
@@ -106,9 +106,7 @@ class Demo:
                     return
                 self._stage.check()
                 time.sleep(TICK_SECONDS)
-            self._screen.say(f"nothing has moved for {STALLED_SECONDS:.0f} s, still {note or 'busy'}")
-        finally:
-            reader.close()
+        self._screen.say(f"nothing has moved for {STALLED_SECONDS:.0f} s, still {note or 'busy'}")
 
     def _look(self, note: str) -> None:
         """Show the numbers anew, if that is due."""
@@ -151,8 +149,9 @@ class Demo:
 
     def _seen(self) -> Counts:
         ledger = self._ledger()
-        for message in observed.read_to_end(self._stage.settings, ledger.topics):
-            ledger.take(message)
+        with Reader(self._stage.settings, ledger.topics) as reader:
+            for message in reader.to_end():
+                ledger.take(message)
         names = ("duplicate", "too_late", "unknown_app")
         ledger.counts.records = {
             "read": self._worker.sum("records_total"),

@@ -272,6 +272,11 @@ async def serve(port: int, log: Path | None, answers: Sequence[tuple[str, Answer
     partner = Partner(host=host, port=port, log=log, keep=False)
     for path in dict.fromkeys(path for path, _ in answers):
         partner.answer(path, *(answer for of, answer in answers if of == path))
+    return await until_ended(partner)
+
+
+async def until_ended(partner: Partner) -> int:
+    """Tell the address, and serve until SIGINT or SIGTERM; returns the number of requests."""
     done = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, done.set)

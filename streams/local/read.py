@@ -12,18 +12,13 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-
-from streams import kafka
 from streams.errors import RUNTIME, Stop
-from streams.settings import load
-
-TIMEOUT = 10.0
-BATCH = 5_000
+from streams.local.reading import Reader
+from streams.settings import Settings, load
 
 #: The fields of our records that are times, in milliseconds.
 TIMES = frozenset({"at", "next_at", "appended", "decided_at", "due_at"})
@@ -38,31 +33,14 @@ class Record(NamedTuple):
     value: bytes
 
 
-def read(options: dict[str, Any], topic: str) -> Iterator[Record]:
-    """Every committed record of `topic` with a value, partition by partition as they come; blocks. Raises `Stop`."""
-    consumer = Consumer(options)
-    try:
-        found = consumer.list_topics(topic, timeout=TIMEOUT).topics[topic]
-        if found.error:
-            raise Stop(f"there is no topic {topic}", "`ringback topics list` shows the names", RUNTIME)
-        consumer.assign([TopicPartition(topic, number, 0) for number in found.partitions])
-        yield from _to_the_ends(consumer, set(found.partitions))
-    except KafkaException as error:
-        raise Stop(f"{topic} cannot be read: {error.args[0].str()}", "is Kafka there?", RUNTIME) from error
-    finally:
-        consumer.close()
-
-
-def _to_the_ends(consumer: Consumer, waiting: set[int]) -> Iterator[Record]:
-    while waiting:
-        for message in consumer.consume(BATCH, 0.1):
-            error, partition, offset = message.error(), message.partition() or 0, message.offset() or 0
-            if error is None:
-                yield Record(message.timestamp()[1], partition, offset, message.value() or b"")
-            elif error.code() == KafkaError._PARTITION_EOF:
-                waiting.discard(partition)
-            else:
-                raise KafkaException(error)
+def read(settings: Settings, topic: str) -> list[Record]:
+    """Every committed record of `topic` with a value, in the order of their timestamps; blocks. Raises `Stop`."""
+    with Reader(settings, [topic]) as reader:
+        return sorted(
+            Record(message.timestamp()[1], message.partition() or 0, message.offset() or 0, value)
+            for message in reader.to_end()
+            if (value := message.value())
+        )
 
 
 def columns(values: Sequence[bytes], fields: Sequence[str]) -> str:
@@ -101,8 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("field", nargs="*", help="show only these fields, as columns")
     given = parser.parse_args(arguments)
     try:
-        options = kafka.consumer_settings(load(), group_id="reads-only", enable_partition_eof=True)
-        values = [record.value for record in sorted(read(options, given.topic)) if record.value]
+        values = [record.value for record in read(load(), given.topic)]
         if given.field:
             print(columns(values, given.field))
         else:
