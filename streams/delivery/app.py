@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable
 
 from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
 
 from schemas.config import Configuration
 from schemas.control import Control, Target, Unreadable
@@ -22,7 +23,7 @@ from streams.errors import Stop
 from streams.metrics import Metrics
 from streams.settings import Settings
 
-from .consumer import Intake, Taken
+from .consumer import Intake, Taken, check_there
 from .egress import Guard
 from .offsets import Tracker
 from .outcomes import Fatal, Outbox, Transactions
@@ -39,6 +40,10 @@ log = logs.get(__name__)
 DRAIN_SECONDS = 5.0
 #: Before a session that failed is begun anew (seconds).
 RESTART_SECONDS = 1.0
+#: A configuration that is there has been read after so long (seconds), unless Kafka is slow.
+PATIENCE_SECONDS = 3.0
+#: How long (seconds) one question to Kafka may take.
+ASK_SECONDS = 5.0
 #: Without an answer about pauses for so long (seconds), jobs are sent; a pause takes effect when it is heard of.
 CONTROLS_SECONDS = 30.0
 #: Outcomes that are not committed for so long make the sender not ready (seconds).
@@ -151,8 +156,8 @@ class Service:
         self._follower.start()
         self._control_follower.start()
         try:
-            log.info("waiting for the first configuration")
-            await self._either(self._first.wait())
+            await self._know_configuration()
+            await self._topics_there()
             await self._know_controls()
             while not self.stopping.is_set():
                 await self._session()
@@ -162,6 +167,29 @@ class Service:
             await self.wire.close()
             await served.close()
         return 0
+
+    async def _know_configuration(self) -> None:
+        log.info("reading the configuration")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._either(self._first.wait()), PATIENCE_SECONDS)
+        if not self._first.is_set() and not self.stopping.is_set():
+            log.info("there is no configuration yet, and nothing to do before `ringback apply DIR` writes one")
+            await self._either(self._first.wait())
+
+    async def _topics_there(self) -> None:
+        """Raises `Stop` when a topic is missing: to wait for it would look as if there were nothing to do."""
+        topics = kafka.Topics(self.settings.topic_prefix)
+        wanted = (topics.delivery, *topics.retries(), topics.receipts, topics.dead_letters, topics.control)
+        admin = AdminClient(kafka.confluent_settings(self.settings))
+        while not self.stopping.is_set():
+            try:
+                known = await asyncio.to_thread(admin.list_topics, timeout=ASK_SECONDS)
+            except KafkaException as error:
+                log.warning("Kafka cannot be reached, trying again", reason=error.args[0].str())
+                await self._either(asyncio.sleep(RESTART_SECONDS))
+                continue
+            check_there(known.topics, wanted)
+            return
 
     async def _know_controls(self) -> None:
         """Wait for the pauses that are in force, in short steps: a thread that waits cannot be told to stop."""

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, Protocol
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import TopicMetadata
 
 from streams import kafka, logs
 from streams.clock import SystemClock
@@ -145,8 +146,7 @@ class Intake:
                 if self._stopping.wait(1.0):
                     return 0
         wanted = (self._delivery, *self._tiers)
-        if missing := [name for name in wanted if name not in known or known[name].error is not None]:
-            raise Stop(f"topics are missing: {', '.join(missing)}", "make them with `ringback topics create`")
+        check_there(known, wanted)
         counts = {name: len(known[name].partitions) for name in wanted}
         if len(set(counts.values())) > 1:
             listed = ", ".join(f"{name}: {count}" for name, count in counts.items())
@@ -341,3 +341,9 @@ class Intake:
         self._metrics.lag_seconds.clear()
         self._ends.forget()
         return [tracker for place in places if (tracker := self._trackers.pop(place, None)) is not None]
+
+
+def check_there(known: Mapping[str, TopicMetadata], wanted: Iterable[str]) -> None:
+    """Raises `Stop` when one of the topics that are `wanted` is not among those that Kafka knows."""
+    if missing := [name for name in wanted if name not in known or known[name].error is not None]:
+        raise Stop(f"topics are missing: {', '.join(missing)}", "make them with `ringback topics create`")

@@ -14,7 +14,7 @@ from streams.engine.batch import Output
 from streams.engine.faults import FaultPoints
 from streams.engine.holds import Holds
 from streams.engine.ports import Processor
-from streams.engine.producer import Fenced, Place, Row, TransactionalProducer
+from streams.engine.producer import Fenced, Place, Refused, Row, TransactionalProducer
 from streams.engine.raw import Raw
 from streams.engine.recovery import MARKER_KEY, Marker
 from streams.engine.store import Applied, Store
@@ -83,7 +83,7 @@ class Checkpoint:
                 try:
                     done = done._replace(marker=await self._in_thread(self._write, output, marker))  # 2, 3, 4
                 except BaseException as error:
-                    self._fail(error)
+                    self._fail(error, done)
                 self.marker = marker
             done.counts.update(output.counts)
             done.decided_from.extend(output.decided_from)
@@ -99,7 +99,7 @@ class Checkpoint:
         try:
             await self._in_thread(self._write, Output(), marker)
         except BaseException as error:
-            self._fail(error)
+            self._fail(error, None)
         self.marker = marker
 
     def _decide(self, records: Sequence[Raw], progress: int | None) -> Output:
@@ -136,9 +136,16 @@ class Checkpoint:
     async def _in_thread(self, function: Callable[..., Place], *arguments: object) -> Place:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
-    def _fail(self, error: BaseException) -> None:
+    def _fail(self, error: BaseException, done: Done | None) -> None:
         if isinstance(error, Stop):
             exits.die(exits.DISK, f"partition {self._partition}: {error}")
         if isinstance(error, Fenced):
+            error.done = done.counts if done else Counter()
             raise error
+        if isinstance(error, Refused):
+            exits.die(
+                exits.CHECKPOINT_FAILED,
+                f"partition {self._partition}: the brokers refuse what is to be written, look at the topics' "
+                f"max.message.bytes and the rights (`ringback doctor`): {error}",
+            )
         exits.die(exits.CHECKPOINT_FAILED, f"partition {self._partition}: the batch could not be checkpointed", error)

@@ -3,8 +3,8 @@ it.
 
 A batch belongs to one partition and is given in merged order (append time, installs first, then stream order). What
 comes out is everything that the engine must write in one transaction. Nothing is remembered between batches but the
-configuration and the caller's `Holds`; a batch whose output could not be committed must end the process, for its
-`Holds` have moved on.
+configuration and the caller's `Holds`; after a batch whose output could not be committed its partition must be
+recovered, for its `Holds` have moved on.
 """
 
 from __future__ import annotations
@@ -33,10 +33,19 @@ class WrongPartition(Exception):
 
     def __init__(self, raw: Raw, device_key: str, expected: int, partitions: int) -> None:
         self.raw, self.device_key, self.expected = raw, device_key, expected
+        if raw.key == device_key.encode("utf-8", "surrogatepass"):
+            cause = (
+                "its Kafka key is right, the producer's partitioner is not (or partitions were added since): set "
+                "partitioner=murmur2_random (librdkafka) or use Java's default"
+            )
+        else:
+            cause = (
+                f"Kafka key {raw.key!r}; produce with the device key as the Kafka key and Kafka's default partitioner "
+                "(murmur2_random in librdkafka)"
+            )
         super().__init__(
             f"{raw.topic} partition {raw.partition} offset {raw.offset}: the record of device {device_key!r} belongs "
-            f"to partition {expected} of {partitions} (Kafka key {raw.key!r}); produce with the device key as the "
-            "Kafka key and Kafka's default partitioner (murmur2_random in librdkafka)"
+            f"to partition {expected} of {partitions}; {cause}"
         )
 
 

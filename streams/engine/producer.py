@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -45,6 +46,11 @@ class Fenced(Exception):
     Somebody else writes for the partition now; or the brokers gave the transaction up while they could not be reached.
     """
 
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        #: What was counted of transactions before it that belong to the same batch.
+        self.done: Counter[tuple[str, ...]] = Counter()
+
 
 #: Is told, from any thread, that the brokers made a call wait or be made again: which one it was.
 Trouble = Callable[[str], None]
@@ -52,6 +58,12 @@ Trouble = Callable[[str], None]
 
 def untold(call: str) -> None:
     """Nobody wants to know."""
+
+
+class Refused(Exception):
+    """The brokers refuse this transaction again and again: a record is too large for its topic, or a right is missing.
+    It did not happen; to try it once more changes nothing.
+    """
 
 
 #: A record to produce: topic, key, value (None deletes the key from a compacted topic).
@@ -97,8 +109,8 @@ class TransactionalProducer:
         to lie.
 
         When it returns, everything is committed. A transaction that is given up because the brokers are away is written
-        again from its beginning until they are back; raises `Fenced` when another process has taken over, or when the
-        brokers refuse it again and again.
+        again from its beginning until they are back; raises `Fenced` when another process has taken over, and `Refused`
+        when the brokers refuse it again and again.
         """
         rows = list(rows)
         refused = 0
@@ -109,8 +121,11 @@ class TransactionalProducer:
             except KafkaException as exception:
                 error: KafkaError = exception.args[0]
                 refused += time.monotonic() - begun < REFUSED_S
-                if error.fatal() or not error.txn_requires_abort() or refused >= TRIES:
-                    raise Fenced(f"{self.transactional_id}: {error.name()}: {error.str()}") from exception
+                told = f"{self.transactional_id}: {error.name()}: {error.str()}"
+                if error.fatal() or not error.txn_requires_abort():
+                    raise Fenced(told) from exception
+                if refused >= TRIES:
+                    raise Refused(told) from exception
                 self._trouble("transaction")
                 log.warning("partition %d: the transaction is written again: %s", self._partition, error.str())
                 self._abort()

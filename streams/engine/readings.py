@@ -83,12 +83,20 @@ class Readings:
             if one.recovered is not None:
                 self.metrics.recovery_seconds.labels(str(number)).set(one.recovered.seconds)
 
+    def reopening(self) -> None:
+        """A partition is to be opened anew. Until it runs, its lag is not known; the others' is told in a moment."""
+        self._forget_lag()
+        self.recovering()
+
+    def _forget_lag(self) -> None:
+        self.metrics.lag_records.clear()
+        self.metrics.lag_seconds.clear()
+
     def unassigned(self) -> None:
         """The partitions are gone for now."""
         self._waiting = {}
         # Others tell of them from now on; a last value that stays would be counted twice.
-        self.metrics.lag_records.clear()
-        self.metrics.lag_seconds.clear()
+        self._forget_lag()
         self.metrics.records_held.set(0)
         self.readiness.set("assigned", False, "partitions are being assigned anew")
 

@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, Protocol
@@ -37,6 +38,10 @@ from streams.settings import Settings
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
+#: A partition is opened anew so often without a batch being applied in between; then something else is wrong.
+REOPENINGS = 3
+#: A configuration that is there has been read after so long (seconds), unless Kafka is slow.
+PATIENCE_S = 3.0
 SWITCH_S = 0.001
 THREADS = 32
 
@@ -86,6 +91,8 @@ class Engine:
         self._in_force: Configuration | None = None
         self._shared: Shared | None = None
         self._inputs: Inputs | None = None
+        self._reopened: Counter[int] = Counter()
+        self._asked: asyncio.Task[Membership | None] | None = None
         self._opening: set[asyncio.Task[None]] = set()
         self._background: set[asyncio.Task[Any]] = set()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="partition")
@@ -143,8 +150,11 @@ class Engine:
             lambda refused: _call(loop, self._on_refused, refused),
         )
         self._follower.start()
-        log.info("waiting for a configuration (`ringback apply DIR` writes one)")
+        log.info("reading the configuration")
         self.readings.readiness.set("configuration", False, "no configuration has been applied yet")
+        await asyncio.wait([first], timeout=PATIENCE_S)
+        if not first.done():
+            log.info("there is no configuration yet, and nothing to do before `ringback apply DIR` writes one")
         return await first
 
     def _begin_with(self, configuration: Configuration) -> None:
@@ -249,17 +259,22 @@ class Engine:
     def _retake(self, partition: Partition, error: Fenced) -> None:
         """Open a partition anew whose producer may not write any more, if it is still ours."""
         partition.closing = True
+        self._reopened[partition.number] += 1
+        if self._reopened[partition.number] > REOPENINGS:
+            exits.die(
+                exits.CHECKPOINT_FAILED, f"partition {partition.number} cannot be written, again and again: {error}"
+            )
         log.warning("partition %d may not be written as it is: %s", partition.number, error)
-        self.readings.recovering()
-        self._start_opening(self._open_anew(partition, error))
+        self.readings.reopening()
+        self._start_opening(self._open_anew(partition, str(error)))
 
-    async def _open_anew(self, partition: Partition, error: Fenced) -> None:
+    async def _open_anew(self, partition: Partition, error: str) -> None:
         if self._inputs is None or self._shared is None:
             raise RuntimeError("no consumer")
         number = partition.number
         # Brokers that come back give up the transactions that had been open for too long, and tell the same as when
         # another worker has taken over. The group knows which it is, and a worker that stood still has been put out.
-        membership = await self._heard_membership(self._inputs)
+        membership = await self._membership(self._inputs)
         if membership == "gone":
             exits.die(exits.FENCED, f"partition {number} may not be written any more, others may have it: {error}")
         # A fetch that was begun for the old one must not be taken for one behind the new one's marker.
@@ -271,7 +286,13 @@ class Engine:
         fresh = self.partitions[number] = Partition(number, self._shared)
         await self._open(fresh)
 
-    async def _heard_membership(self, inputs: Inputs) -> Membership | None:
+    async def _membership(self, inputs: Inputs) -> Membership | None:
+        """What the group says. Partitions are often fenced together: they share a question that is under way."""
+        if self._asked is None or self._asked.done():
+            self._asked = asyncio.create_task(self._ask_membership(inputs))
+        return await self._asked
+
+    async def _ask_membership(self, inputs: Inputs) -> Membership | None:
         while True:
             membership = await inputs.membership()
             if membership is not None or self._stopping:
@@ -318,6 +339,7 @@ class Engine:
             done = await partition.apply(batch.records if batch else [], applied)
         except Fenced as error:
             dropped()
+            self.readings.count(error.done)
             self._retake(partition, error)
             return
         except Exception as error:
@@ -326,6 +348,7 @@ class Engine:
             dropped()  # or Faust would wait for it; what it commits are applied offsets only
             self._refused(partition, error)
             return
+        self._reopened.pop(partition.number, None)
         self.readings.applied(partition, done, self.clock.monotonic() - started)
         self.pauses.count(done.counts)
         self.intake.changed()

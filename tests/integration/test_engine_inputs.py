@@ -11,6 +11,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
+from streams.engine.exits import CHECKPOINT_FAILED
 from streams.engine.startup import changelog_topic
 from streams.kafka import Topics
 from streams.settings import Settings
@@ -152,13 +153,31 @@ def test_unequal_numbers_of_partitions_stop_the_worker(bench: EngineBench):
     assert "same number" in worker.output()
 
 
-def test_dead_letters_that_would_refuse_a_large_one_stop_the_worker(bench: EngineBench, settings: Settings):
-    name = Topics(settings.topic_prefix).dead_letters
+def take_at_most(bench: EngineBench, topic: str, size: int) -> None:
+    """Let a topic refuse larger batches of records."""
     admin = AdminClient({"bootstrap.servers": bench.bootstrap})
-    smaller = ConfigEntry("max.message.bytes", "1048588", incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=[smaller])
+    limit = ConfigEntry("max.message.bytes", str(size), incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[limit])
     for done in admin.incremental_alter_configs([resource]).values():
         done.result(30)
+
+
+def test_a_topic_that_refuses_what_is_written_ends_the_worker_and_nothing_is_lost(bench: EngineBench):
+    worker = bench.worker()
+    wait_ready(worker)
+    take_at_most(bench, bench.delivery, 100)
+    bench.send(bench.events, 10)
+    assert worker.wait(60) == CHECKPOINT_FAILED
+    assert "max.message.bytes" in worker.output()
+    assert bench.told() == []
+    take_at_most(bench, bench.delivery, 1_048_588)
+    worker = bench.worker()
+    bench.wait_for_all()
+    bench.check()
+
+
+def test_dead_letters_that_would_refuse_a_large_one_stop_the_worker(bench: EngineBench, settings: Settings):
+    take_at_most(bench, Topics(settings.topic_prefix).dead_letters, 1_048_588)
     worker = bench.worker()
     assert worker.wait(30) == 1
     assert "max.message.bytes is 1048588" in worker.output()

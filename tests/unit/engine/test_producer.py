@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from streams.engine.producer import Fenced, TransactionalProducer, Trouble, untold
+from streams.engine.producer import Fenced, Refused, TransactionalProducer, Trouble, untold
 from streams.settings import Settings
 
 
@@ -66,19 +66,20 @@ def test_a_batch_larger_than_the_clients_queue_is_written_all_the_same() -> None
 class Failing(SmallQueue):
     """A client whose first commits fail, and whose first abort meets the same failure."""
 
-    def __init__(self, commits: int, aborts: int = 0) -> None:
+    def __init__(self, commits: int, aborts: int = 0, error: KafkaError | None = None) -> None:
         super().__init__()
         self.commits, self.aborts, self.aborted = commits, aborts, 0
+        self.failure = failure() if error is None else KafkaException(error)
 
     def commit_transaction(self, timeout: float) -> None:
         if self.commits:
             self.commits -= 1
-            raise failure()
+            raise self.failure
 
     def abort_transaction(self, timeout: float) -> None:
         if self.aborts:
             self.aborts -= 1
-            raise failure()
+            raise self.failure
         self.aborted += 1
         self._reports.clear()
 
@@ -111,5 +112,12 @@ def test_brokers_that_are_away_are_waited_for_as_long_as_it_takes(monkeypatch: p
 
 
 def test_a_transaction_that_is_refused_again_and_again_ends_it() -> None:
-    with pytest.raises(Fenced, match="_INCONSISTENT"):
+    with pytest.raises(Refused, match="_INCONSISTENT"):
         write(Failing(commits=20))
+
+
+def test_one_that_may_not_write_any_more_is_told_at_once() -> None:
+    client = Failing(commits=1, error=KafkaError(KafkaError._FENCED, "a newer one", True, False, False))
+    with pytest.raises(Fenced, match="_FENCED"):
+        write(client)
+    assert client.aborted == 0
