@@ -21,6 +21,11 @@ DAY_MS = 86_400_000
 #: A batch may write to every partition of the users topic, and a transaction costs more with each partition it touches.
 MAX_USERS_PARTITIONS = 16
 
+#: What our topics take. A job and a decision have at most 1,000,000 bytes (`streams.engine.batch.Limits`), with a key
+#: and Kafka's framing beside it; and librdkafka gathers small records into batches of as much (`batch.size`), which a
+#: topic refuses whole. No more than what a broker takes by default, so that topics of anybody's making will do.
+LARGEST_BATCH = 1024 * 1024
+
 #: A dead letter carries a record that may be as large as a broker takes by default (1 MiB), in base64.
 LARGEST_DEAD_LETTER = 2 * 1024 * 1024
 
@@ -55,7 +60,7 @@ class Topics:
 @dataclass(frozen=True)
 class TopicRow:
     """How one of our topics is kept, and what it `holds`. `retention` in ms; None: for ever, compacted. `count`: its
-    partition number. `largest`: bytes of its largest record; None: the broker's own limit.
+    partition number. `largest`: bytes of the largest record, or batch of small ones, that it must take.
 
     `input`: as many as the input topics; `users`: the same, at most `MAX_USERS_PARTITIONS`; `one`: one.
     """
@@ -65,7 +70,7 @@ class TopicRow:
     count: Literal["input", "users", "one"]
     retention: int | None
     append_time: bool = False
-    largest: int | None = None
+    largest: int = LARGEST_BATCH
 
     def config(self) -> dict[str, str]:
         """The topic's Kafka configuration."""
@@ -74,13 +79,17 @@ class TopicRow:
             config["retention.ms"] = str(self.retention)
         if self.append_time:
             config["message.timestamp.type"] = "LogAppendTime"
-        if self.largest is not None:
-            config["max.message.bytes"] = str(self.largest)
+        config["max.message.bytes"] = str(self.largest)
         return config
 
     def partitions(self, inputs: int) -> int:
         """How many partitions it has when the input topics have `inputs`."""
         return {"input": inputs, "users": min(MAX_USERS_PARTITIONS, inputs), "one": 1}[self.count]
+
+
+def largest_state(record_bytes: int) -> int:
+    """What the changelog must take when records and states may have `record_bytes`: as much beside them as above."""
+    return max(LARGEST_BATCH, record_bytes + LARGEST_BATCH - 1_000_000)
 
 
 def topic_table(prefix: str) -> tuple[TopicRow, ...]:

@@ -93,7 +93,8 @@ class Metrics:
     )
     partner_held = Row(
         Gauge,
-        "1 while a partner is held: hold (Retry-After), breaker (open), pause (of an operator, or 410).",
+        "1 while a partner is held: hold (Retry-After), breaker (open, or only probes go out), "
+        "pause (of an operator, or 410).",
         "partner",
         "reason",
     )

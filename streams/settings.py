@@ -119,9 +119,11 @@ class Settings(BaseSettings):
         description="More librdkafka options, JSON or a mapping: security.protocol, sasl.*, ssl.* …",
     )
     state_dir: Path = Field(
-        Path("ringback-state"), description="Where a worker keeps its state (RocksDB): a folder for each."
+        Path("ringback-state"), description="Where a worker keeps its state (RocksDB): for each process another one."
     )
-    metrics_host: str = Field("0.0.0.0", description="Address that /metrics, /healthz and /readyz are served on.")
+    metrics_host: str = Field(
+        "0.0.0.0", description="Address that /metrics, /healthz and /readyz are served on; 0.0.0.0: all."
+    )
     metrics_port: Port = Field(9464, description="Port of the worker's probes; 0: any that is free.")
     sender_metrics_port: Port = Field(9465, description="Port of the sender's probes; 0: any that is free.")
     api_port: Port = Field(8080, description="Port of the inbound and admin API.")
@@ -138,7 +140,7 @@ class Settings(BaseSettings):
         "", pattern=r"^[A-Za-z0-9._-]*$", description="Static membership: one name per process, kept over restarts."
     )
     decisions_level: Literal["off", "nos", "all"] = Field(
-        "nos", description="What the decisions topic tells: nothing, why there is no job, or everything."
+        "nos", description="What the decisions topic tells: nothing, why there is no job or no effect, or everything."
     )
     partitions: int = Field(
         8, ge=1, le=1000, description="How many `topics create` gives, when no input topic exists yet."
@@ -179,8 +181,8 @@ class Settings(BaseSettings):
 class SettingsError(Stop):
     """The settings are wrong; `problems` has a line for each."""
 
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems), "`ringback settings` lists every setting", USAGE)
+    def __init__(self, problems: list[str], remedy: str = "`ringback settings` lists every setting") -> None:
+        super().__init__("\n".join(problems), remedy, USAGE)
         self.problems = problems
 
 
@@ -195,6 +197,8 @@ def load(**overrides: object) -> Settings:
         settings = Settings(**{**given, **overrides})  # type: ignore[arg-type]
     except ValidationError as error:
         problems += [_describe(dict(one), overrides, path) for one in error.errors(include_url=False)]
+    if PREFIX + "CONFIG_FILE" in os.environ and problems and not Path(path).is_file():
+        raise SettingsError(problems, f"correct or unset {PREFIX}CONFIG_FILE")
     if problems or settings is None:
         raise SettingsError(problems)
     return settings

@@ -28,7 +28,8 @@ def doctor(
 ) -> None:
     """Look whether all that Ringback needs is right.
 
-    Says what to do about what is wrong, and changes nothing. The exit status is 1 when anything is wrong; a warning
+    Says what to do about what is wrong, and mends nothing. It leaves behind one aborted record in a delay topic, which
+    no process of Ringback reads: the broker's clock shows in it. The exit status is 1 when anything is wrong; a warning
     leaves it 0.
     """
     import logging

@@ -11,7 +11,13 @@ Each comes from the environment or from `{DEFAULT_FILE}` in the working director
 `ringback settings` shows what is in force.
 
 Every process reads the same ones and takes what concerns it. Two workers on one machine need a `state_dir` and a
-`metrics_port` each.
+`metrics_port` each, two senders a `sender_metrics_port` each. With the same port the second one does not start: it says
+that the port cannot be opened, exit status 2. With the same `state_dir` both run, until one is given a partition that
+the other has not let go of (it hangs, say): then that one waits for 30 s, says that the state is locked by another
+process, and ends with exit status 1.
+
+The ports are open on every address of the machine (`metrics_host`), and ask nobody who they are: behind a firewall, or
+with `127.0.0.1`.
 """,
     "metrics.md": """\
 For Prometheus, on `/metrics` of every process: by default the worker's port is 9464 and the sender's 9465
@@ -30,9 +36,12 @@ first, `payment_ca` (for *current attribution*) to who did last. `<name>` stands
 `event:level_up`.
 """,
     "doctor.md": """\
-`ringback doctor` makes all of these, in this order, whatever becomes of each, and changes nothing. What it finds is
-*ok*, a *warning* (it works, but not for ever, not everywhere, or not yet) or *wrong*, with what to do about it. The
-exit status is 1 when anything is wrong.
+`ringback doctor` makes all of these, in this order, whatever becomes of each. What it finds is *ok*, a *warning* (it
+works, but not for ever, not everywhere, or not yet) or *wrong*, with what to do about it. The exit status is 1 when
+anything is wrong.
+
+It mends nothing, and leaves behind only what no reader of committed records sees: `clock` has the broker stamp an empty
+record in partition 0 of the longest delay topic, in a transaction that is aborted.
 
 `--json` gives one object: `ok`, and `checks` with `name`, `looks_at`, `verdict` and `findings`, each of which has
 `verdict`, `found` and `remedy`.
@@ -40,7 +49,8 @@ exit status is 1 when anything is wrong.
     "macros.md": """\
 `{macro|modifier|modifier:argument}` in a URL, a parameter's value, a header or a body. A value is inserted once and
 encoded for the place where it stands; `{{` and `}}` are literal braces. A macro without a value is empty, unless a
-modifier or the parameter's `when_missing` says otherwise.
+modifier or the parameter's `when_missing` says otherwise; where it is all that a string of a [JSON body](#bodies) has,
+it is `null`.
 
 | written | becomes |
 |---|---|
@@ -57,6 +67,20 @@ modifier or the parameter's `when_missing` says otherwise.
 Applied from left to right. A missing value stays missing, but for `default` and `required`. Without an entry under
 *gives*, the kind of the value stays what it was.
 """,
+    "bodies": """\
+A `body` that is written as a mapping (or list) is sent as JSON:
+
+* A string that is exactly one macro, modifiers included, becomes a value of the macro's kind, and `null` when there is
+  none: `"{revenue|fixed:2}"` becomes `9.90`, `"{params}"` an object.
+* In every other string values are text: `"paid {revenue}"` becomes `"paid 9.9"`, and what is missing is empty.
+* Keys are literal, braces too. Numbers, `true`, `false` and `null` stay what they are.
+* The Content-Type is `application/json`, unless `headers` say another one. With `application/x-www-form-urlencoded`
+  the mapping is sent as a form: `name=value` for each key, a list repeats its name, what is missing is empty.
+
+A `body` that is written as text is sent as it stands, as `text/plain; charset=utf-8` unless `headers` say another
+Content-Type; braces of its own are written `{{` and `}}`. With the Content-Type of JSON, values are escaped for the
+inside of a string; with that of a form they are percent-encoded; with any other they go in as they are.
+""",
     "topics.md": f"""\
 With the default `topic_prefix`, `{Settings.model_fields["topic_prefix"].default}`; the sources name the input topics.
 `ringback topics create` makes what is missing, `ringback topics list` shows what is there. The worker keeps its state
@@ -66,16 +90,68 @@ A topic keeps its records for a time, or is compacted: the newest record of each
 one: `python -m streams.local.read ringback.receipts`.
 """,
     "outcomes.md": """\
-What can become of an input record, why a postback gave no job, and why something is a dead letter. The first are
-labels of `ringback_records_total` (which also counts `dead_letter`) and stand in the decisions topic with the second;
-the third stand in the dead letters. To look:
+What can become of an input record, why a postback gave no job, what becomes of a job, and why something is a dead
+letter. The first stand in the decisions topic with the second, the third in the receipts, the fourth in the dead
+letters. To look:
 
     python -m streams.local.read ringback.decisions record_id result verdicts.postback_id verdicts.reason
+    python -m streams.local.read ringback.receipts kind postback_id outcome status error
     python -m streams.local.read ringback.dead-letters kind reason detail topic partition offset
+
+The metric `ringback_records_total` counts every record once, by its result or as `dead_letter`. Not all of them stand
+in the decisions topic:
+
+| `decisions_level` | what stands there |
+|---|---|
+| `off` | nothing |
+| `nos` | `duplicate`, `too_late`, `reinstall`; `processed` with a reason but `other_source` and `other_campaign` |
+| `all` | all of these and `held`, with every reason and every job |
+
+`unknown_app` and records that are dead letters stand there at no level. What was `held` has a second result when it is
+released.
+""",
+    "jobs": """\
+Each job ends in one receipt of `kind` `terminal`. Until then it waits; the receipt of an attempt that failed says in
+`next_at` until when.
+""",
+    "errors": """\
+What `error` says of a request that got no whole answer, often with a detail behind it. An answer has a `status`
+instead. What is missing on our side (a secret without a value, a name server that does not answer, no more open files)
+is no attempt: it gives no receipt, is counted in `ringback_retries_total` with the reason `ours`, and the job is tried
+again after 8 to 16 s, until it is older than `max_age`.
 """,
     "names": """\
 What `event_name` of a record may be; an install has `install`. Every other name is a custom event. An *activity* shows
 that somebody uses the app: one after more than the app's `inactivity_window` without any is a re-engagement. The other
 spellings are for records only; a configuration uses the name.
 """,
+}
+
+#: Outcome of a job → what it means, and the words of `error` in its terminal receipt.
+JOBS = {
+    "delivered": ("the partner answered one of its `success_statuses`", "none"),
+    "failed": (
+        "the partner refused for good, or attempts are used up; the job lies whole in the dead letters",
+        "with an answer `attempts_used_up` or `no_retry_status`; without one that of the last attempt, see below; "
+        "`poison`",
+    ),
+    "suppressed": (
+        "it must not be sent: its postback is in `shadow`, its partner is gone from the configuration, or the "
+        "address is not public",
+        "`shadow`, `partner_removed`, `blocked`",
+    ),
+    "expired": ("it was older than its partner's `max_age` when it was its turn", "`max_age`"),
+}
+
+#: First word of `error` → what it says of an attempt.
+ERRORS = {
+    "timeout": "the answer was not there, or not whole, within the partner's `timeout`",
+    "dns": "the partner's name does not resolve",
+    "connect": "nobody takes the connection, or the way there is cut",
+    "tls": "the partner's certificate is not valid for it, or TLS failed otherwise",
+    "disconnected": "the connection dropped before the answer was whole",
+    "protocol": "the answer is no HTTP, or too large in its headers",
+    "error": "something else went wrong on the way; the detail is its type",
+    "request": "the URL or a header cannot be sent; there is no redelivery",
+    "unrenderable": "a part that is only known at sending cannot stand where it is; there is no redelivery",
 }

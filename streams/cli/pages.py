@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from schemas import dead_letter, decision
 from streams import kafka, metrics
 from streams.attribution import events
-from streams.cli.introductions import INTRODUCTIONS
+from streams.cli.introductions import ERRORS, INTRODUCTIONS, JOBS
 from streams.config import reference
 from streams.config.reference import table
 from streams.doctor.checks import CHECKS
@@ -86,6 +86,7 @@ def templates() -> Iterator[str]:
     known = [*macros.MACROS.items(), *((f"{name}.<name>", macro) for name, macro in macros.FAMILIES.items())]
     rows = ((f"`{{{name}}}`", macros.KINDS[macro.kind], macro.level, macro.doc) for name, macro in known)
     yield from table(("macro", "kind", "level", "meaning"), rows)
+    yield from ("## Bodies", "", INTRODUCTIONS["bodies"])
     yield from ("## Modifiers", "", INTRODUCTIONS["modifiers"])
     modified = (
         (
@@ -120,15 +121,23 @@ def topics() -> Iterator[str]:
 
 
 def outcomes() -> Iterator[str]:
-    """What can become of a record and of a candidate postback."""
-    yield from _page("Results and reasons", "schemas/{decision,dead_letter}.py", "outcomes.md")
-    for title, rows in (
-        ("Results of a record", decision.RESULTS),
-        ("Why there is no job", decision.NOES),
-        ("Why there is a dead letter", dead_letter.REASONS),
-    ):
-        yield from (f"## {title}", "")
-        yield from table(("", "meaning"), ((f"`{name}`", meaning) for name, meaning in rows.items()))
+    """What can become of a record, of a candidate postback and of a job."""
+    yield from _page(
+        "Results and reasons", "schemas/{decision,dead_letter}.py` and `streams/cli/introductions.py", "outcomes.md"
+    )
+    yield from _meanings("Results of a record", "result", decision.RESULTS)
+    yield from _meanings("Why there is no job", "reason", decision.NOES)
+    yield from ("## What becomes of a job", "", INTRODUCTIONS["jobs"])
+    yield from table(("outcome", "meaning", "error"), ((f"`{name}`", *told) for name, told in JOBS.items()))
+    yield from ("### Errors of an attempt", "", INTRODUCTIONS["errors"])
+    yield from table(("error", "meaning"), ((f"`{name}`", meaning) for name, meaning in ERRORS.items()))
+    yield from _meanings("Why there is a dead letter", "reason", dead_letter.REASONS)
+
+
+def _meanings(title: str, header: str, rows: Mapping[str, str]) -> Iterator[str]:
+    """A section with a table of words and what they mean."""
+    yield from (f"## {title}", "")
+    yield from table((header, "meaning"), ((f"`{name}`", meaning) for name, meaning in rows.items()))
 
 
 def doctor() -> Iterator[str]:

@@ -117,7 +117,9 @@ class EndpointModel(Section):
     url: Annotated[str, Template()] = Field(description="Where the request goes; no macro in scheme, host or port.")
     parameters: list[ParameterModel] = Field([], description="Added to the query.")
     headers: dict[Annotated[str, Text()], Annotated[str, Template()]] = Field({}, description="Headers of the request.")
-    body: Annotated[Any, Body()] = Field(None, description="The body of the request. Default: none.")
+    body: Annotated[Any, Body()] = Field(
+        None, description="The body of the request, see [Bodies](macros.md#bodies). Default: none."
+    )
 
 
 class PartnerModel(Section):
@@ -191,7 +193,11 @@ class PostbackModel(Section):
     delivery_delay: Annotated[int, Duration("0s", "10m")] = Field(
         0, description="From the decision to the first attempt."
     )
-    retry_attempts: Annotated[int, Whole(0, 10)] = Field(3, description="Redeliveries after the first attempt.")
+    retry_attempts: Annotated[int, Whole(0, 10)] = Field(
+        3,
+        description="Redeliveries after the first attempt: the first 15 to 30 s later, each further wait three times "
+        "as long, at most an hour; or when a `Retry-After` says.",
+    )
     method: Annotated[str, Choice(*METHODS)] = Field("GET", description="The HTTP method; with `url` only.")
     url: Annotated[str, Template()] | None = Field(
         None, description="Where the request goes. Default: the partner's template for `event`, whole."
@@ -200,7 +206,9 @@ class PostbackModel(Section):
     headers: dict[Annotated[str, Text()], Annotated[str, Template()]] = Field(
         {}, description="Headers of the request; with `url` only."
     )
-    body: Annotated[Any, Body()] = Field(None, description="The body of the request; with `url` only. Default: none.")
+    body: Annotated[Any, Body()] = Field(
+        None, description="The body of the request, see [Bodies](macros.md#bodies); with `url` only. Default: none."
+    )
 
 
 #: The sections of a file.

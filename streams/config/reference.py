@@ -48,6 +48,43 @@ mistakes are reported at once, as `file:line:column path message`.
 * **Secrets** are references, `${env:NAME}` or `${file:PATH}`; they are resolved only in the process that uses them.
 * **Anchors**, aliases and `<<:` may be used to say a thing once. Tags are refused, and so is a key that stands twice.
 * A file has at most 4 MiB, and one document.
+
+## What your topics must be like
+
+Ringback keeps the state of a device where the device's records lie. So your producers must bring all of them to the
+same place; `ringback feed` does, and `ringback doctor` looks at what is there.
+
+* **Key**: `<app_id>|<device identifier>`, such as `com.example.game|ann`, in UTF-8. The identifier is the first of the
+  app's [`device_key`](#apps) that the record has. `google_aid`, `windows_aid`, `ios_ifa` and `ios_ifv` are written in
+  lower case, and an advertising id that is all zeros counts as none.
+* **Partitioner**: that of Kafka's Java clients. In librdkafka, and what is built on it, it is
+  `partitioner=murmur2_random`; the default there is another one.
+* **Partitions**: the same number in all sources, from the beginning. Our own topics follow it.
+* **Timestamps**: `message.timestamp.type=LogAppendTime`. The records of all sources are taken in the order of these
+  times, and with `CreateTime` a producer whose clock is wrong could make a record overtake another. A record's own time
+  stays what its fields say.
+
+`ringback topics create` makes input topics that are missing in this way.
+
+A record in another partition than its device's is not applied, for it would split the state of the device. The worker
+says where it lies, which partition it belongs to and what is wrong, and stops with exit status 1; nothing of the batch
+is applied, and each restart comes to the same place.
+
+To go on:
+
+1. Stop the producer and mend it. `ringback doctor` shows the key and the partition that it found.
+2. Name a new topic instead of the old one under `sources`, then `ringback apply DIR --prune` and
+   `ringback topics create`.
+3. Feed the old topic's records into the new one, in the order of their times, and only then let the producer write
+   there: `python -m streams.local.read events | ringback feed - --source events-2`. (It reads the topic into memory;
+   for a large one use a program of your own.)
+4. Start the worker.
+
+What had been applied before is a `duplicate` or `too_late` in the new topic and changes nothing, as long as the records
+have an `id` of their own. Without one the id of a record is its place, which is new now, so it is decided a second
+time: leave those out that had been applied, or give them the id that they had, `<topic>-<partition>-<offset>`. What had
+been applied in a wrong partition, before that was found, is decided again in the right one. And what lies further back
+than the app's `dedup_window` behind the newest record of its device is `too_late`, applied or not.
 """
 
 TITLES = {

@@ -148,9 +148,14 @@ class Service:
 
     async def run(self) -> int:
         """Serve until told to stop; returns the exit status. Raises `Stop`."""
-        served = await probes.serve(
-            self.settings.metrics_host, self.settings.sender_metrics_port, self.metrics.registry, self.readiness
-        )
+        settings = self.settings
+        try:
+            served = await probes.serve(
+                settings.metrics_host, settings.sender_metrics_port, self.metrics.registry, self.readiness
+            )
+        except Stop:
+            await self.wire.close()
+            raise
         self.port = served.port
         log.info("probes: http://%s:%d/readyz", self.settings.metrics_host, served.port)
         self._follower.start()

@@ -154,6 +154,8 @@ class Sender:
     def configure(self, configuration: Configuration) -> None:
         """Follow a generation; lanes keep what is under way."""
         self._rules = self._rules.with_configuration(configuration)
+        for name, change in self._rules.partner_controls.items():
+            self._tallies.paused(name, change.paused and name in self._rules.partners)
         for name, lane in list(self._lanes.items()):
             partner = self._rules.partners.get(name)
             if partner is not None:
@@ -164,7 +166,7 @@ class Sender:
         """Follow a pause or hold, or its end."""
         self._rules = self._rules.with_control(kind, name, change)
         if kind == "partner":
-            self._tallies.paused(name, change is not None and change.paused)
+            self._tallies.paused(name, change is not None and change.paused and name in self._rules.partners)
         lane = self._lanes.get(name) if kind == "partner" else None
         if lane is not None:
             lane.hold_until = change.hold_until or 0 if change is not None else 0
@@ -465,7 +467,8 @@ class Sender:
                 at = lane.reserve(now)
                 self._settle(held, self._settling.parked(held.job, held.source, at, now, "lane", True), now)
             queued = len(lane.queue) + waiting[name]
-            broken = lane.breaker.look(now) != "closed"
+            # A partner that nobody wants to reach is not probed, and not held.
+            broken = (state := lane.breaker.look(now)) == "open" or (state == "probing" and not lane.idle)
             gone = lane.idle and name not in self._rules.partners
             self._tallies.lane(name, lane.in_flight, queued, lane.hold_until > now and not gone, broken and not gone)
             if gone:

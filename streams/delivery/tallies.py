@@ -77,7 +77,7 @@ class Tallies:
             )
 
     def lane(self, partner: str, in_flight: int, queued: int, held: bool, broken: bool) -> None:
-        """How a lane stands. `held`: by a Retry-After; `broken`: its breaker is not closed."""
+        """How a lane stands. `held`: by a Retry-After; `broken`: by its breaker."""
         self._labelled("jobs_in_flight", partner).set(in_flight)
         self._labelled("jobs_waiting", partner).set(queued)
         self._labelled("partner_held", partner, "hold").set(held)
@@ -85,7 +85,7 @@ class Tallies:
         self._labelled("egress_blocked_total", partner)
 
     def paused(self, partner: str, paused: bool) -> None:
-        """Whether a partner is paused."""
+        """Whether a partner that is configured is paused."""
         self._labelled("partner_held", partner, "pause").set(paused)
 
     def limited(self, jobs: int) -> None:

@@ -49,7 +49,7 @@ CHECKS = (
     Check("topics", "our own topics, and how they are kept", cluster.ours, "`ringback topics create`"),
     Check(
         "keys",
-        f"the newest {cluster.NEWEST} records of each input partition",
+        f"the newest records of each input partition: at most {cluster.NEWEST}, and {cluster.NEWEST_IN_ALL:,} in all",
         cluster.keys,
         "produce with the device key as the Kafka key",
     ),
@@ -58,6 +58,12 @@ CHECKS = (
         "the references in partners and postbacks",
         setup.secrets,
         "set them where the senders run",
+    ),
+    Check(
+        "egress",
+        "the addresses that postbacks call, where they are not names",
+        setup.egress_,
+        "set RINGBACK_EGRESS_ALLOW where the senders run",
     ),
     Check("clock", "this machine's clock beside the broker's", clocks.clock, "run NTP on both machines"),
     Check("disk", "the state directory, and the limit of open files", machine.disk, "look at RINGBACK_STATE_DIR"),

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import logging
-import time
+from collections import Counter
 from collections.abc import Iterator
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Message
 
 from streams import broker, kafka, topics
 from streams.engine.startup import changelog_topic
 
-from . import kept, release
+from . import kept, reading, release
 from .findings import Finding, ok, warning, worst, wrong
 from .placed import Sample
-from .site import Place, Site, bounds
+from .site import Place, Site
 
-#: Looked at in each partition of a source, from its end.
+#: Looked at in each partition of a source, from its end; fewer where there are many partitions.
 NEWEST = 200
-#: A silent fetch at the end of a partition should not make the user wait.
-FETCH_WAIT_MS = 20
+NEWEST_IN_ALL = 5_000
+#: However short the time for an answer is, reading that many takes some (seconds).
+LEAST_SECONDS = 5.0
 
 
 def brokers(site: Site) -> Iterator[Finding]:
@@ -32,7 +33,9 @@ def brokers(site: Site) -> Iterator[Finding]:
     count = len(admin.list_topics(timeout=site.timeout).brokers)
     found = f"{settings.bootstrap_servers} answers, {count} broker{'s' if count > 1 else ''}"
     try:
-        yield ok(f"{found}, Kafka {release.release(release.highest_level(settings, site.timeout))}")
+        level = release.highest_level(settings, site.timeout)
+        site.capped = release.caps_insync(level)
+        yield ok(f"{found}, Kafka {release.release(level)}")
     except Exception as error:  # the other client library: what keeps it from connecting will keep the worker too
         yield wrong(
             f"{found}, but aiokafka, which the worker uses, cannot connect: {type(error).__name__} {error}".rstrip(),
@@ -56,7 +59,8 @@ def ours(site: Site) -> Iterator[Finding]:
         sources = [source for source in site.sources if not source.rekey]
         everything = {**found, **site.look(source.topic for source in sources)}
         partitions = site.partitions()
-        findings += kept.changelog(changelog, found, partitions)
+        largest = kafka.largest_state(settings.max_record_bytes)
+        findings += kept.changelog(changelog, found, partitions, largest)
     else:
         # What the inputs are is not known: judged by the counts that most of our own topics have.
         sources, everything = [], dict(found)
@@ -69,7 +73,7 @@ def ours(site: Site) -> Iterator[Finding]:
     names = site.names()
     findings += kept.retention(rows, found, [names.delivery, *names.retries()])
     count = len(site.admin.list_topics(timeout=site.timeout).brokers)
-    findings += kept.replication(everything, kept.Cluster(count, settings.replication))
+    findings += kept.replication(everything, kept.Cluster(count, settings.replication, site.capped))
     if secret := [name for name, topic in everything.items() if not topic.config]:
         findings.append(
             warning(
@@ -100,61 +104,30 @@ def keys(site: Site) -> Iterator[Finding]:
         if source.topic in found
     }
     places = [(topic, number) for topic in samples for number in range(found[topic].partitions)]
-    for message in _newest(site, places):
-        samples[message.topic() or ""].take(
-            message.partition() or 0,
-            message.offset() or 0,
-            message.timestamp()[1],
-            message.key(),
-            message.value(),
-        )
-    for sample in samples.values():
-        yield from sample.findings()
+    late: Counter[str] = Counter()
+    try:
+        for message in _newest(site, places):
+            samples[message.topic() or ""].take(
+                message.partition() or 0,
+                message.offset() or 0,
+                message.timestamp()[1],
+                message.key(),
+                message.value(),
+            )
+    except reading.Unread as unread:
+        late.update(topic for topic, _ in unread.places)
+    for topic, sample in samples.items():
+        if sample.total or topic not in late:
+            yield from sample.findings()
+        if topic in late:
+            yield warning(
+                f"{topic}: {late[topic]} of {found[topic].partitions} partitions were not read to their end in time",
+                "try again with a longer --timeout",
+            )
 
 
 def _newest(site: Site, places: list[Place]) -> Iterator[Message]:
-    """The newest committed records of each partition. Raises KafkaException; TimeoutError when they come too slowly."""
-    filled = {
-        place: (start, end) for place, (start, end) in bounds(site.admin, places, site.timeout).items() if end > start
-    }
-    if not filled:
-        return
-    consumer = Consumer(
-        kafka.consumer_settings(
-            site.settings,
-            group_id=f"{site.settings.topic_prefix}doctor",
-            enable_partition_eof=True,
-            allow_auto_create_topics=False,
-            fetch_wait_max_ms=FETCH_WAIT_MS,
-            error_cb=lambda _error: None,
-        )
-    )
-    try:
-        consumer.assign([TopicPartition(*place, max(start, end - NEWEST)) for place, (start, end) in filled.items()])
-        yield from _until(consumer, {place: end for place, (_, end) in filled.items()}, max(5.0, 2 * site.timeout))
-    finally:
-        consumer.close()
-
-
-def _until(consumer: Consumer, ends: dict[Place, int], seconds: float) -> Iterator[Message]:
-    """What the consumer reads, until each partition was read to the end that it had: a busy one has no last record."""
-    deadline = time.monotonic() + seconds
-    while ends:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"({len(ends)} partitions were not read to their end)")
-        for message in consumer.consume(1_000, 0.2):
-            place, following = (message.topic() or "", message.partition() or 0), (message.offset() or 0) + 1
-            if not _stands_at_end(message):
-                yield message
-            elif place in ends:
-                del ends[place]
-            if following >= ends.get(place, following + 1):
-                del ends[place]
-
-
-def _stands_at_end(message: Message) -> bool:
-    """Whether this is no record but the news that there is none. Raises KafkaException for any other news."""
-    error = message.error()
-    if error is not None and error.code() != KafkaError._PARTITION_EOF:
-        raise KafkaException(error)
-    return error is not None
+    """The newest committed records of each partition. Raises KafkaException, TimeoutError, `reading.Unread`."""
+    each = max(1, min(NEWEST, NEWEST_IN_ALL // max(1, len(places))))
+    spans = {place: (max(start, end - each), end) for place, (start, end) in site.bounds(places).items()}
+    return reading.committed(site.settings, spans, max(LEAST_SECONDS, 2 * site.timeout))

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 
-from . import verdicts
+from . import reading, verdicts
 from .findings import Finding
-from .site import Site, bounds
+from .site import Place, Site
+
+#: As few offsets are read, to tell records from the ends of transactions and what the check of the clock leaves.
+LOOKED_THROUGH = 200
+READ_SECONDS = 3.0
+
+#: Of a broker that has just started, or on which nobody has had a group yet; asked again, it knows.
+PASSING = frozenset(
+    {KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR}
+)
+PAUSE_SECONDS = 0.1
 
 
 def groups(site: Site) -> Iterator[Finding]:
@@ -19,18 +30,30 @@ def groups(site: Site) -> Iterator[Finding]:
         ("sender", settings.sender_group): [names.delivery, *names.retries()],
     }
     for (role, group), topics in read.items():
-        state, members = _members(site, group)
-        yield verdicts.group(role, group, state, members, _lag(site, group, topics))
+        try:
+            state, members = _members(site, group)
+        except KafkaException as error:
+            cause: KafkaError = error.args[0]
+            yield verdicts.untold_group(role, group, f"{cause.str().rstrip(': ')} ({cause.name()})")
+        else:
+            yield verdicts.group(role, group, state, members, _lag(site, group, topics))
 
 
 def _members(site: Site, group: str) -> tuple[str, int]:
-    """The group's state and its number of members; one that nobody has joined yet has none."""
-    asked = site.admin.describe_consumer_groups([group], request_timeout=site.timeout)
-    try:
-        described = asked[group].result(site.timeout * 2)
-    except KafkaException:
-        return "DEAD", 0
-    return described.state.name, len(described.members)
+    """The group's state and its number of members; one that nobody has joined yet has none. Raises KafkaException."""
+    deadline = time.monotonic() + site.timeout
+    while True:
+        asked = site.admin.describe_consumer_groups([group], request_timeout=site.timeout)
+        try:
+            described = asked[group].result(site.timeout * 2)
+            return described.state.name, len(described.members)
+        except KafkaException as error:
+            code = error.args[0].code()
+            if code == KafkaError.GROUP_ID_NOT_FOUND:
+                return "DEAD", 0
+            if code not in PASSING or time.monotonic() > deadline:
+                raise
+        time.sleep(PAUSE_SECONDS)
 
 
 def _lag(site: Site, group: str, topics: Sequence[str]) -> int | None:
@@ -42,12 +65,21 @@ def _lag(site: Site, group: str, topics: Sequence[str]) -> int | None:
     wanted = ConsumerGroupTopicPartitions(group, [TopicPartition(*place) for place in places])
     asked = site.admin.list_consumer_group_offsets([wanted], request_timeout=site.timeout)
     try:
-        committed = asked[group].result(site.timeout * 2).topic_partitions
+        positions = asked[group].result(site.timeout * 2).topic_partitions or ()
+        between = site.bounds(places)
     except KafkaException:
         return None
-    between = bounds(site.admin, places, site.timeout)
-    lag = 0
-    for place in committed or ():
-        start, end = between[place.topic, place.partition]
-        lag += max(0, end - max(start, place.offset))
-    return lag
+    spans: dict[Place, tuple[int, int]] = {}
+    for position in positions:
+        start, end = between[position.topic, position.partition]
+        spans[position.topic, position.partition] = (max(start, position.offset), end)
+    lag = sum(max(0, end - start) for start, end in spans.values())
+    return _records(site, spans, lag) if lag <= LOOKED_THROUGH else lag
+
+
+def _records(site: Site, spans: dict[Place, tuple[int, int]], most: int) -> int:
+    """How many of `most` offsets are committed records; all, when they cannot be read."""
+    try:
+        return sum(1 for _ in reading.committed(site.settings, spans, max(READ_SECONDS, site.timeout)))
+    except (KafkaException, reading.Unread):
+        return most

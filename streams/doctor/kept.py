@@ -20,8 +20,9 @@ SHORTEST_FOR_JOBS = kafka.DAY_MS
 
 
 class Kept(NamedTuple):
-    """A topic that exists. `replicas`: the fewest of any partition; `leaderless` and `behind`: partitions without a
-    leader, and with fewer replicas in step than they have. `config` is empty when it may not be read.
+    """A topic that exists. `replicas` and `in_step`: the fewest of any partition, and the fewest that are in step;
+    `leaderless` and `behind`: partitions without a leader, and with fewer replicas in step than they have. `config` is
+    empty when it may not be read.
     """
 
     partitions: int
@@ -29,13 +30,17 @@ class Kept(NamedTuple):
     leaderless: int = 0
     behind: int = 0
     config: Mapping[str, str] = {}
+    in_step: int = 1
 
 
 class Cluster(NamedTuple):
-    """What is wanted of replication, and what there is."""
+    """What is wanted of replication, and what there is. `capped`: the brokers count a `min.insync.replicas` that is
+    larger than the number of replicas as that number, as Kafka does since 3.7.
+    """
 
     brokers: int
     replication: int
+    capped: bool = True
 
 
 def inputs(sources: Sequence[Source], found: Mapping[str, Kept]) -> Iterator[Finding]:
@@ -113,17 +118,36 @@ def replication(found: Mapping[str, Kept], cluster: Cluster) -> Iterator[Finding
     elif cluster.brokers > 1 and (alone := [name for name, topic in found.items() if topic.replicas == 1]):
         yield warning(f"one replica only, so that one broker's end loses them: {_list(alone)}", REASSIGN)
     for name, topic in found.items():
-        insync = int(topic.config.get("min.insync.replicas", "1"))
-        if insync > topic.replicas:
-            yield wrong(
-                f"{name}: min.insync.replicas is {insync}, with {_count(topic.replicas, 'replica')} nothing can be "
-                "written",
-                SET.format(topic=name, key="min.insync.replicas", value=max(1, topic.replicas - 1)),
-            )
+        if not topic.leaderless:
+            yield from _in_step(name, topic, cluster.capped)
 
 
-def changelog(name: str, found: Mapping[str, Kept], partitions: int) -> Iterator[Finding]:
-    """The topic of the worker's state; the first worker makes it."""
+def _in_step(name: str, topic: Kept, capped: bool) -> Iterator[Finding]:
+    """What min.insync.replicas means for a topic: with fewer in step, brokers refuse what must be written safely."""
+    asked = int(topic.config.get("min.insync.replicas", "1"))
+    counts = min(asked, topic.replicas) if capped else asked
+    fewer = SET.format(topic=name, key="min.insync.replicas", value=max(1, topic.replicas - 1))
+    if counts > topic.replicas:
+        yield wrong(
+            f"{name}: min.insync.replicas is {asked}, with {_count(topic.replicas, 'replica')} nothing can be written",
+            fewer,
+        )
+    elif counts > topic.in_step:
+        yield wrong(
+            f"{name}: min.insync.replicas is {asked}, with {topic.in_step} of {_count(topic.replicas, 'replica')} in "
+            "step nothing can be written",
+            "bring the brokers back that hold the others",
+        )
+    elif counts == topic.replicas > 1:
+        yield warning(
+            f"{name}: min.insync.replicas is {asked}, with {_count(topic.replicas, 'replica')} the end of one broker "
+            "stops all writing",
+            fewer,
+        )
+
+
+def changelog(name: str, found: Mapping[str, Kept], partitions: int, largest: int) -> Iterator[Finding]:
+    """The topic of the worker's state; the first worker makes it. `largest`: the bytes that it must take."""
     topic = found.get(name)
     if topic is None:
         yield ok(f"{name} is not there yet; the first worker makes it")
@@ -139,6 +163,12 @@ def changelog(name: str, found: Mapping[str, Kept], partitions: int) -> Iterator
         yield wrong(
             f"{name}: cleanup.policy is {policy}, expected compact: state would be deleted",
             SET.format(topic=name, key="cleanup.policy", value="compact"),
+        )
+    taken = int(topic.config.get("max.message.bytes", largest))
+    if taken < largest:
+        yield wrong(
+            f"{name}: max.message.bytes is {taken}, expected at least {largest}: the worker stops at a larger state",
+            SET.format(topic=name, key="max.message.bytes", value=largest),
         )
 
 

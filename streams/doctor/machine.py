@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import http.client
 import importlib.util
 import json
 import os
@@ -14,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from streams.local import java
 from streams.local.errors import LocalError
@@ -24,6 +26,13 @@ from .site import Site
 
 LOCAL = "pip install 'ringback[local]'"
 ANSWER_SECONDS = 2.0
+
+HOST = "set RINGBACK_METRICS_HOST to an address of this machine, or to 0.0.0.0"
+#: Why a port cannot be opened → what to do about it; for everything else the host is to be looked at.
+REMEDIES = {
+    errno.EADDRINUSE: "end the program that has it, or choose another {variable} (0: any that is free)",
+    errno.EACCES: "choose another {variable}, from 1024 on, or give this user the right to open it",
+}
 
 
 def disk(site: Site) -> Iterator[Finding]:
@@ -99,11 +108,12 @@ def _port(role: str, host: str, port: int, variable: str) -> Finding:
     try:
         _bind(host, port)
         return ok(f"{role}: port {port} is free; no {role} runs here")
-    except OSError as error:
-        found = f"{role}: {host}:{port} cannot be opened: {os.strerror(error.errno or 0)}"
-        if error.errno == errno.EADDRNOTAVAIL:
-            return wrong(found, "set RINGBACK_METRICS_HOST to an address of this machine, or to 0.0.0.0")
-        return wrong(found, f"end the program that has it, or choose another {variable} (0: any that is free)")
+    except (OSError, UnicodeError) as error:  # a name that cannot be one is refused by the codec
+        unknown = isinstance(error, socket.gaierror | UnicodeError)
+        number = 0 if unknown or not isinstance(error, OSError) else error.errno or 0
+        why = "no address is known for this name" if unknown else os.strerror(number)
+        remedy = REMEDIES.get(number, HOST).format(variable=variable)
+        return wrong(f"{role}: {host}:{port} cannot be opened: {why}", remedy)
 
 
 def _bind(host: str, port: int) -> None:
@@ -132,17 +142,19 @@ def _json(url: str) -> dict[str, object]:
     """The object that an address of this machine answers, whatever its status; empty when there is none."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, timeout=ANSWER_SECONDS) as answer:
-            body = answer.read(100_000)
-    except urllib.error.HTTPError as error:
-        body = error.read(100_000)
-    except (OSError, ValueError):
-        return {}
-    try:
-        found = json.loads(body)
-    except ValueError:
+        with _opened(opener, url) as answer:
+            found = json.loads(answer.read(100_000))
+    except (OSError, ValueError, http.client.HTTPException):  # whoever has the port may speak anything
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _opened(opener: urllib.request.OpenerDirector, url: str) -> IO[bytes]:
+    try:
+        answer: IO[bytes] = opener.open(url, timeout=ANSWER_SECONDS)
+        return answer
+    except urllib.error.HTTPError as error:
+        return error
 
 
 def local(site: Site) -> Iterator[Finding]:

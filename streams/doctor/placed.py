@@ -17,6 +17,11 @@ KEYS = (
     "`ringback feed` does; what lies wrong must be fed anew into a new topic"
 )
 
+PARTITIONER = (
+    "set partitioner=murmur2_random (librdkafka) or use Java's default; what lies wrong must be fed anew into a new "
+    "topic"
+)
+
 
 class Sample:
     """Records of one source. `partitions`: how many the inputs have; `bad_limit`: more bad ones than this share (%)
@@ -38,15 +43,18 @@ class Sample:
         self._partitions = partitions
         self._bad_limit = bad_limit
         self._partition_of = partition_of
-        self._total = 0
+        #: Records looked at so far.
+        self.total = 0
         self._bad: Counter[str] = Counter()
         self._unknown: Counter[str] = Counter()
-        self._misplaced = 0
-        self._first_bad = self._first_misplaced = ""
+        self._first_bad = ""
+        #: By whether the Kafka key was right: how many, and the first one's place and device.
+        self._misplaced: Counter[bool] = Counter()
+        self._first_misplaced: dict[bool, str] = {}
 
     def take(self, partition: int, offset: int, appended: int, key: bytes | None, value: bytes | None) -> None:
         """Look at a record."""
-        self._total += 1
+        self.total += 1
         where = f"partition {partition} offset {offset}"
         record = self._decoder.decode(value)
         if isinstance(record, Rejected):
@@ -60,11 +68,13 @@ class Sample:
         if isinstance(entry, Rejection):
             self._refuse(where, entry.reason, entry.detail)
             return
-        belongs = self._partition_of(entry.device_key.encode("utf-8", "surrogatepass"), self._partitions)
+        device_key = entry.device_key.encode("utf-8", "surrogatepass")
+        belongs = self._partition_of(device_key, self._partitions)
         if belongs != partition:
-            self._misplaced += 1
-            self._first_misplaced = self._first_misplaced or (
-                f"{where}: device {entry.device_key!r} belongs to partition {belongs} (Kafka key {key!r})"
+            keyed = key == device_key
+            self._misplaced[keyed] += 1
+            self._first_misplaced.setdefault(
+                keyed, f"{where}: device {entry.device_key!r} belongs to partition {belongs} (Kafka key {key!r})"
             )
 
     def _refuse(self, where: str, reason: str, detail: str) -> None:
@@ -73,17 +83,22 @@ class Sample:
 
     def findings(self) -> Iterator[Finding]:
         """What they say together."""
-        topic, total = self._source.topic, self._total
+        topic, total = self._source.topic, self.total
         if not total:
             yield ok(f"{topic}: no records yet")
             return
         fine = True
-        if self._misplaced:
+        for keyed, count in self._misplaced.items():
             fine = False
+            cause = (
+                ": their Kafka key is right, the producer's partitioner is not (or partitions were added since)"
+                if keyed
+                else ""
+            )
             yield wrong(
-                f"{topic}: {self._misplaced:,} of the newest {total:,} records lie in another partition than their "
-                f"device's; the worker stops there. {self._first_misplaced}",
-                KEYS,
+                f"{topic}: {count:,} of the newest {total:,} records lie in another partition than their device's"
+                f"{cause}; the worker stops there. {self._first_misplaced[keyed]}",
+                PARTITIONER if keyed else KEYS,
             )
         if bad := self._bad.total():
             fine = False

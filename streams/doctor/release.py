@@ -41,6 +41,11 @@ def release(level: int | None) -> str:
     return f"{named[-1]} or newer" if named[-1] == NEWEST else named[-1]
 
 
+def caps_insync(level: int | None) -> bool:
+    """Whether such a broker takes a min.insync.replicas larger than the number of replicas for that number."""
+    return level is not None and level >= RELEASES["3.7"]
+
+
 def highest_level(settings: Settings, timeout: float) -> int | None:
     """The highest `metadata.version` that a broker supports, None when it does not tell.
 

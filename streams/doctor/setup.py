@@ -19,11 +19,14 @@ from streams.settings import SettingsError, load
 from streams.templates import references
 from streams.templates.errors import TemplateErrors
 
+from . import egress
 from .findings import Finding, ok, warning, wrong
 from .site import Site
 
 #: The topic is read whole, and an apply may be under way.
 LEAST_SECONDS = 5.0
+
+_ALL_THERE = {0: "none are needed", 1: "the one that is needed has a value"}
 
 
 def settings(site: Site) -> Iterator[Finding]:
@@ -137,4 +140,9 @@ def secrets(site: Site) -> Iterator[Finding]:
                 f"on the senders' machines: {what}; without it these postbacks wait",
             )
     if there == len(wanted):
-        yield ok(f"all {there} have a value" if there else "none are needed")
+        yield ok(_ALL_THERE.get(there, f"all {there} have a value"))
+
+
+def egress_(site: Site) -> Iterator[Finding]:
+    """Whether senders with this environment would call the addresses that postbacks name."""
+    yield from egress.findings(site.configuration.postbacks, site.settings.egress_allow)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigEntry, ConfigResource, OffsetSpec, ResourceType
 
 from schemas.config import Configuration, Source
@@ -16,6 +16,9 @@ from streams.settings import Settings
 
 from .findings import Unknown
 from .kept import Kept
+
+#: A topic and the number of a partition of it.
+Place = tuple[str, int]
 
 
 def wall() -> int:
@@ -28,6 +31,7 @@ class Site:
     """The system that is looked at. `timeout`: seconds to wait for each answer of Kafka.
 
     The three that are None at first are set by the checks that find them; asking too early raises `Unknown`.
+    `capped`: see `Cluster`.
     """
 
     timeout: float
@@ -35,6 +39,7 @@ class Site:
     found_settings: Settings | None = None
     found_admin: AdminClient | None = None
     found_configuration: Configuration | None = None
+    capped: bool = True
     _topics: dict[str, Kept] = field(default_factory=dict)
 
     @property
@@ -73,6 +78,12 @@ class Site:
             self._topics |= _described(self.admin, unasked, self.timeout)
         return {name: self._topics[name] for name in wanted if name in self._topics}
 
+    def bounds(self, places: Iterable[Place]) -> dict[Place, tuple[int, int]]:
+        """Where partitions begin, and where they end for readers of committed records: what lies behind an open
+        transaction nobody can read yet. Blocks; raises KafkaException or TimeoutError.
+        """
+        return _bounds(self.admin, places, self.timeout)
+
     def names(self) -> kafka.Topics:
         """Our own topics."""
         return kafka.Topics(self.settings.topic_prefix)
@@ -93,6 +104,7 @@ def _described(admin: AdminClient, names: list[str], timeout: float) -> dict[str
             replicas=min((len(one.replicas) for one in partitions), default=0),
             leaderless=sum(one.leader < 0 for one in partitions),
             behind=sum(len(one.isrs) < len(one.replicas) for one in partitions),
+            in_step=min((len(one.isrs) for one in partitions), default=0),
             config=configs[name],
         )
     return found
@@ -108,15 +120,14 @@ def _config(answer: Future[dict[str, ConfigEntry]], timeout: float) -> dict[str,
         return {}
 
 
-#: A topic and the number of a partition of it.
-Place = tuple[str, int]
-
-
-def bounds(admin: AdminClient, places: Iterable[Place], timeout: float) -> dict[Place, tuple[int, int]]:
-    """Where partitions begin and end. Blocks; raises KafkaException or TimeoutError."""
+def _bounds(admin: AdminClient, places: Iterable[Place], timeout: float) -> dict[Place, tuple[int, int]]:
     partitions = [TopicPartition(*place) for place in places]
     specs: list[OffsetSpec] = [OffsetSpec.earliest(), OffsetSpec.latest()]  # type: ignore[no-untyped-call]
-    asked = [admin.list_offsets(dict.fromkeys(partitions, spec), request_timeout=timeout) for spec in specs]
+    committed = IsolationLevel.READ_COMMITTED
+    asked = [
+        admin.list_offsets(dict.fromkeys(partitions, spec), isolation_level=committed, request_timeout=timeout)
+        for spec in specs
+    ]
     starts, ends = (
         {(one.topic, one.partition): future.result(timeout * 2).offset for one, future in answers.items()}
         for answers in asked

@@ -71,13 +71,18 @@ def open_files(limit: int, partitions: int) -> Finding:
 def group(role: str, name: str, state: str, members: int, lag: int | None) -> Finding:
     """A consumer group: how many processes are in it, and how many records it has not read. `lag` None: unknown.
 
-    The ends of transactions count in the lag as if they were records, so that it is no exact number.
+    A large lag counts offsets, and the ends of transactions have some too, so that it is no exact number.
     """
     behind = "" if lag is None else f", at most {lag:,} records to read" if lag else ", nothing to read"
     if not members:
         return warning(f"{role} group {name}: no process is in it{behind}", f"start one: `ringback {role}`")
     passing = "" if state == "STABLE" else f" ({state.lower().replace('_', ' ')})"
     return ok(f"{role} group {name}: {members} process{'es' if members > 1 else ''}{passing}{behind}")
+
+
+def untold_group(role: str, name: str, why: str) -> Finding:
+    """A consumer group that may not be looked at: whether a process is in it is not known."""
+    return warning(f"{role} group {name}: cannot be told: {why}", "if Kafka has access rules: allow Describe on groups")
 
 
 def python(version: tuple[int, int, int]) -> Finding:

@@ -57,6 +57,10 @@ class Devices:
         for key, row in zip(keys, self._read([device_row(key) for key in keys]), strict=True):
             self._working[key] = _Working(row)
 
+    def known(self, device_key: str) -> bool:
+        """Whether a device that was loaded has a state."""
+        return self._working[device_key].device is not None
+
     def fold(self, entry: Entry, app: App, size: int) -> Step:
         """Fold a record of `size` bytes. After an exception (`TooLarge`, or any error of a rule) the state is as
         before.

@@ -15,7 +15,7 @@ from schemas.config import Configuration
 from streams.attribution import identity
 from streams.attribution.entry import Entry, Rejection
 from streams.engine.batch import Batch, Limits, Names, Outgoing, Output, Refused, Setting
-from streams.engine.devices import Read
+from streams.engine.devices import Devices, Read
 from streams.engine.holds import Holds
 from streams.engine.raw import Raw
 from streams.postbacks.decide import Level
@@ -98,9 +98,9 @@ class Pipeline:
                 if isinstance(entry, Rejection):
                     placed.append(Refused(entry.reason, entry.detail))
                 else:
-                    self._check_partition(raw, entry.device_key, partitions)
                     placed.append(entry)
         batch.devices.load([entry.device_key for entry in placed if isinstance(entry, Entry)])
+        self._check_partitions(records, placed, batch.devices, partitions)
         for raw, place in zip(records, placed, strict=True):
             if not batch.release_before(raw.appended):
                 break
@@ -109,12 +109,17 @@ class Pipeline:
             batch.release_before(progress)
         return batch.finish()
 
-    def _check_partition(self, raw: Raw, device_key: str, partitions: int) -> None:
-        key = device_key.encode("utf-8", "surrogatepass")
-        # A key that is the device key was placed by its hash, unless the producer has another partitioner: that shows
-        # in any sample, so only one in 64 pays for the hash.
-        if key == raw.key and raw.offset & 63:
-            return
-        expected = self._partition_of(key, partitions)
-        if expected != raw.partition:
-            raise WrongPartition(raw, device_key, expected, partitions)
+    def _check_partitions(
+        self, records: Sequence[Raw], placed: Sequence[Entry | Refused], devices: Devices, partitions: int
+    ) -> None:
+        """Whether every device that is new here belongs here. One with a state was looked at when it was new: so no
+        state is ever split, and only the first record of a device pays for the hash.
+        """
+        seen: set[str] = set()
+        for raw, entry in zip(records, placed, strict=True):
+            if not isinstance(entry, Entry) or entry.device_key in seen or devices.known(entry.device_key):
+                continue
+            seen.add(entry.device_key)
+            expected = self._partition_of(entry.device_key.encode("utf-8", "surrogatepass"), partitions)
+            if expected != raw.partition:
+                raise WrongPartition(raw, entry.device_key, expected, partitions)

@@ -10,19 +10,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import signal
 import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
+from streams.errors import Stop
+from streams.local.errors import StartFailed
 from streams.local.exchange import OK, Answer, Request, body_of, head_of, take
 
 HOST = "127.0.0.1"
@@ -83,14 +86,22 @@ class Partner:
         return [request.job_id for request in self.requests]
 
     async def start(self) -> None:
-        """Listen; `port` is the real one afterwards."""
+        """Listen; `port` is the real one afterwards. Raises `StartFailed`."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: _Connection(self), self.host, self.port, ssl=self._tls, backlog=1024
-        )
+        try:
+            self._server = await loop.create_server(
+                lambda: _Connection(self), self.host, self.port, ssl=self._tls, backlog=1024
+            )
+        except (OSError, OverflowError) as error:
+            raise self._refused(error) from error
         self.port = self._server.sockets[0].getsockname()[1]
         if self._log_path:
             self._flusher = loop.create_task(self._flush_often(self._log_path))
+
+    def _refused(self, error: Exception) -> StartFailed:
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
+            return StartFailed(f"Port {self.port} is in use.", "Choose another port, or none to get a free one.")
+        return StartFailed(f"{self.host}:{self.port} cannot be listened on: {error}", "Choose another host or port.")
 
     async def stop(self) -> None:
         """Close the port and every connection; the log is complete afterwards."""
@@ -276,7 +287,7 @@ async def serve(port: int, log: Path | None, answers: Sequence[tuple[str, Answer
 
 
 async def until_ended(partner: Partner) -> int:
-    """Tell the address, and serve until SIGINT or SIGTERM; returns the number of requests."""
+    """Tell the address, and serve until SIGINT or SIGTERM; returns the number of requests. Raises `StartFailed`."""
     done = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, done.set)
@@ -284,6 +295,16 @@ async def until_ended(partner: Partner) -> int:
         print(partner.url(), flush=True)
         await done.wait()
     return partner.count
+
+
+def run(serving: Coroutine[Any, Any, int]) -> int:
+    """Serve to the end and tell the number of requests, or why it cannot be; the exit status of the process."""
+    try:
+        print(asyncio.run(serving), "requests")
+    except Stop as stop:
+        print(stop, file=sys.stderr)
+        return stop.exit_code
+    return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -310,8 +331,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         answers = [(path, msgspec.json.decode(text, type=Answer)) for path, text in options.answer]
     except msgspec.MsgspecError as error:
         parser.error(f"--answer: {error}")
-    print(asyncio.run(serve(options.port, options.log, answers, options.host)), "requests")
-    return 0
+    return run(serve(options.port, options.log, answers, options.host))
 
 
 if __name__ == "__main__":

@@ -5,16 +5,20 @@ health checks: from an empty broker to a postback at the partner, and to an orde
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient
 
+from streams.errors import USAGE
 from streams.local import server
-from tests.support.containers import Stack, stack
+from tests.support import compose
+from tests.support.containers import SETUP_SECONDS, Stack, stack
 from tests.support.waiting import eventually
 
 EXAMPLE = "/examples/first-postback"
+OWN_SOURCES = "sources:\n  - {topic: shop.installs, record: install}\n  - {topic: shop.events, record: event}\n"
 POSTBACKS = ["/install", "/payment", "/payments", "/payments"]
 
 
@@ -42,10 +46,11 @@ def test_the_containers_bring_a_postback_to_the_partner(tmp_path: Path) -> None:
         made.wait_healthy("kafka", within=60)
         assert all(told == port for port, told in listeners(made))
 
-        assert "created ringback.delivery" in made.run("topics")
-        assert made.run("topics").startswith("all ")
-        made.run("apply")
-        made.run("apply")
+        assert made.run("image").startswith("ringback ")
+        for _ in range(2):
+            assert "generation 1 " in made.run("apply")
+            topics = made.run("topics")
+        assert topics.startswith("all ")
         for name in ("worker", "sender", "partner"):
             assert not made.healthy(name)
             made.start(name)
@@ -67,6 +72,31 @@ def test_the_containers_bring_a_postback_to_the_partner(tmp_path: Path) -> None:
         # The worker keeps its state where the volume is mounted, and nobody writes anywhere else.
         assert list((made.folder / "state").iterdir())
         assert list((made.folder / "home").iterdir()) == []
+
+
+@pytest.mark.timeout(240)
+def test_a_configuration_may_have_sources_of_its_own(tmp_path: Path) -> None:
+    with stack(tmp_path / "stack") as made:
+        (given,) = (made.folder / "config").iterdir()
+        given.write_text(OWN_SOURCES + given.read_text())
+        made.start_broker()
+        made.wait_healthy("kafka", within=60)
+        made.run("apply")
+        created = made.run("topics")
+        assert all(f"created {name} " in created for name in ("shop.installs", "shop.events", "ringback.delivery"))
+        assert "created installs " not in created
+        made.start("worker")
+        made.wait_healthy("worker", within=60)
+
+        # After a change of the folder. What it takes away is removed only by the command that the header tells.
+        given.write_text(
+            OWN_SOURCES.replace("shop.events", "shop.orders") + given.read_text().removeprefix(OWN_SOURCES)
+        )
+        assert made.start("apply").wait(SETUP_SECONDS) == USAGE
+        prune = re.findall(r"run --rm ringback (apply .*)$", compose.FILE.read_text(), re.MULTILINE)
+        made.run("ringback", *prune[0].split())
+        made.run("apply")
+        assert "created shop.orders " in made.run("topics")
 
 
 def test_what_differs_from_the_containers_is_only_where_things_are(tmp_path: Path) -> None:

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from confluent_kafka import Producer
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourcePatternType,
+    ResourceType,
+)
 
+from schemas.config import Configuration
 from streams import kafka
+from streams.doctor import clocks, cluster, groups, reading
 from streams.doctor.checks import CHECKS, examine
+from streams.doctor.findings import Finding
 from streams.doctor.site import Site, wall
 from streams.errors import RUNTIME
+from streams.local.broker import EmbeddedBroker
 from streams.local.jars import KAFKA_VERSION
 from streams.settings import Settings, environment
 from tests.support.commands import Run, ringback
@@ -33,7 +49,7 @@ sources: [{{topic: {prefix}in, record: install}}, {{topic: {prefix}ev, record: e
 apps: [{{id: game, platform: android, project: p}}]
 partners: [{{id: acme, name: Acme, fields: {{key: "{key}"}}}}]
 postbacks:
-  - {{id: acme-install, app: game, partner: acme, event: install, url: "https://acme.example/i?k={{partner.key}}"}}
+  - {{id: acme-install, app: game, partner: acme, event: install, url: "{partner}/i?k={{partner.key}}"}}
 """
 
 
@@ -62,8 +78,8 @@ def doctor(ringback: Run) -> Doctor:
 def apply(ringback: Run, prefix: str, tmp_path: Path) -> Callable[..., None]:
     """Applies the configuration above."""
 
-    def configured(key: str = "public") -> None:
-        (tmp_path / "config.yaml").write_text(APPLIED.format(prefix=prefix, key=key))
+    def configured(key: str = "public", partner: str = "https://acme.example") -> None:
+        (tmp_path / "config.yaml").write_text(APPLIED.format(prefix=prefix, key=key, partner=partner))
         status, _, err = ringback("apply", str(tmp_path / "config.yaml"))
         assert status == 0, err
 
@@ -148,8 +164,10 @@ def test_topics_that_are_kept_wrongly_are_named_with_the_command_that_mends_them
     alter(bootstrap, names.control, "cleanup.policy", "delete")
     alter(bootstrap, names.retry("8s"), "message.timestamp.type", "CreateTime")
     alter(bootstrap, names.dead_letters, "max.message.bytes", "1000")
-    alter(bootstrap, names.users, "min.insync.replicas", "2")
-    create_topics(bootstrap, {f"{prefix}worker-device-changelog": 3}, {"cleanup.policy": "compact"})
+    for topic in (names.retry("16s"), names.decisions):
+        alter(bootstrap, topic, "max.message.bytes", "100")
+    changelog = f"{prefix}worker-device-changelog"
+    create_topics(bootstrap, {changelog: 3}, {"cleanup.policy": "compact", "max.message.bytes": "100"})
     verdict, text = doctor()["topics"]
     assert verdict == "wrong"
     for topic, problem, remedy in (
@@ -158,13 +176,40 @@ def test_topics_that_are_kept_wrongly_are_named_with_the_command_that_mends_them
         (names.control, "cleanup.policy is delete, expected compact", "cleanup.policy=compact"),
         (names.retry("8s"), "message.timestamp.type is CreateTime", "message.timestamp.type=LogAppendTime"),
         (names.dead_letters, "max.message.bytes is 1000", "max.message.bytes=2097152"),
-        (names.users, "min.insync.replicas is 2, with 1 replica nothing can be written", "min.insync.replicas=1"),
+        (names.retry("16s"), "max.message.bytes is 100, expected 1048576", "max.message.bytes=1048576"),
+        (names.decisions, "max.message.bytes is 100, expected 1048576", "max.message.bytes=1048576"),
+        (changelog, "max.message.bytes is 100, expected at least 1048576", "max.message.bytes=1048576"),
     ):
         (line,) = [line for line in text.splitlines() if line.startswith(f"{topic}: ")]
         assert problem in line
         assert f"--entity-name {topic} " in line
         assert remedy in line
-    assert f"{prefix}worker-device-changelog has 3 partitions, the input topics have 4" in text
+    assert f"{changelog} has 3 partitions, the input topics have 4" in text
+
+
+def test_more_replicas_in_step_than_there_are_replicas_are_not_asked_for(
+    system: None, doctor: Doctor, bootstrap: str, prefix: str
+) -> None:
+    names = kafka.Topics(prefix)
+    alter(bootstrap, names.delivery, "min.insync.replicas", "2")
+    produce(bootstrap, names.delivery, [Sent(b"x")], acks="all")
+    assert doctor()["topics"][0] == "ok"
+
+
+def test_the_largest_job_and_the_largest_batch_fit_into_our_topics(system: None, settings: Settings) -> None:
+    failed: list[object] = []
+    producer = Producer(kafka.producer_settings(settings, message_max_bytes=8_000_000, linger_ms=200))
+    for topic in kafka.Topics(settings.topic_prefix).retries()[:1]:
+        for size in (1_000_000, *([1_000] * 2_000)):
+            producer.produce(
+                topic,
+                os.urandom(size),
+                b"k" * 8_000 if size > 1_000 else b"k",
+                0,
+                lambda error, _: failed.append(error),
+            )
+    assert producer.flush(30) == 0
+    assert set(failed) == {None}
 
 
 def test_a_topic_of_ours_with_another_count_is_wrong(
@@ -195,11 +240,101 @@ def test_records_that_lie_wrong_or_cannot_be_read_are_found(
     told = doctor()
     verdict, text = told["keys"]
     assert verdict == "wrong"
-    assert f"{prefix}ev: 1 of the newest 2 records lie in another partition than their device's" in text
+    assert (
+        f"{prefix}ev: 1 of the newest 2 records lie in another partition than their device's: their Kafka key" in text
+    )
     assert f"device 'game|a' belongs to partition {belongs}" in text
     assert "murmur2_random" in text
     assert f"{prefix}ev: 1 of the newest 2 records become dead letters (undecodable 1)" in text
     assert f"{prefix}in: 200 of the newest 200 records are of apps that are not configured ('?' 200)" in text
+
+
+def test_behind_an_open_transaction_nobody_can_read_and_the_rest_is_judged(
+    system: None, doctor: Doctor, settings: Settings, bootstrap: str, prefix: str
+) -> None:
+    produce(bootstrap, f"{prefix}in", [Sent(b"{", b"a", 0), Sent(b"{", b"a", 1)])
+    writing = Producer(kafka.producer_settings(settings, transactional_id=f"{prefix}writing"))
+    writing.init_transactions(30)
+    writing.begin_transaction()
+    for _ in range(cluster.NEWEST + 1):
+        writing.produce(f"{prefix}in", b"{", b"a", 1)
+    assert writing.flush(30) == 0
+    told = doctor()
+    writing.abort_transaction(30)
+    assert told["keys"][0] == "wrong"
+    assert f"{prefix}in: 2 of the newest 2 records become dead letters (undecodable 2)" in told["keys"][1]
+    assert "in time" not in told["keys"][1]
+
+
+def test_where_there_are_many_partitions_fewer_records_of_each_are_looked_at(
+    system: None, bootstrap: str, prefix: str, settings: Settings
+) -> None:
+    produce(bootstrap, f"{prefix}in", [Sent(b"{", b"a", number) for number in range(4) for _ in range(20)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster, "NEWEST_IN_ALL", 32)  # for eight partitions
+        assert f"{prefix}in: 16 of the newest 16 records" in look_at(settings, "keys")
+
+
+def test_partitions_that_cannot_be_read_in_time_are_a_warning(
+    system: None, bootstrap: str, prefix: str, settings: Settings
+) -> None:
+    produce(bootstrap, f"{prefix}in", [Sent(b"{", b"a", 0)])
+    with pytest.MonkeyPatch.context() as patch:
+        committed = reading.committed
+        patch.setattr(reading, "committed", lambda settings, spans, seconds: committed(settings, spans, -1.0))
+        text = look_at(settings, "keys")
+    assert f"warning {prefix}in: 1 of 4 partitions were not read to their end in time" in text
+    assert f"{prefix}in: no records yet" not in text
+    assert f"ok {prefix}ev: no records yet" in text
+
+
+def test_what_the_check_of_the_clock_leaves_behind_is_nothing_to_read(system: None, doctor: Doctor) -> None:
+    doctor()
+    assert "no process is in it, nothing to read" in doctor()["groups"][1].splitlines()[1]
+
+
+def test_a_group_that_may_not_be_looked_at_is_not_called_empty(
+    make_settings: MakeSettings, tmp_path: Path, prefix: str
+) -> None:
+    rules = {
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "true",
+    }
+    with EmbeddedBroker(tmp_path / "guarded", extra=rules) as guarded:
+        settings = make_settings(bootstrap_servers=guarded.bootstrap)
+        denied = AclBinding(
+            ResourceType.GROUP,
+            settings.worker_id,
+            ResourcePatternType.LITERAL,
+            "User:ANONYMOUS",
+            "*",
+            AclOperation.DESCRIBE,
+            AclPermissionType.DENY,
+        )
+        admin = AdminClient({"bootstrap.servers": guarded.bootstrap})
+        admin.create_acls([denied])[denied].result(30)
+        site = Site(5.0, found_settings=settings, found_admin=admin)
+        site.found_configuration = Configuration(generation=1, sources=(), apps=(), partners=(), postbacks=())
+
+        def told() -> list[Finding]:
+            worker, sender = groups.groups(site)
+            assert "cannot be told: " in worker.found
+            return [worker, sender]
+
+        worker, sender = eventually(told, within=20, what="the rule in force")
+    assert (worker.verdict, "start one" in worker.remedy) == ("warning", False)
+    assert "no process is in it" in sender.found
+
+
+def test_an_address_that_the_senders_refuse_is_a_warning(
+    apply: Callable[..., None], doctor: Doctor, make_settings: MakeSettings
+) -> None:
+    apply(partner="http://10.9.8.7:81")
+    verdict, text = doctor()["egress"]
+    assert verdict == "warning"
+    assert "postback acme-install calls 10.9.8.7, which is not public and not in RINGBACK_EGRESS_ALLOW here" in text
+    assert "export RINGBACK_EGRESS_ALLOW=127.0.0.0/8,10.9.8.7/32 " in text
+    assert look_at(make_settings(egress_allow="10.0.0.0/8"), "egress").startswith("ok 1 postback calls an address")
 
 
 def test_a_secret_that_this_environment_lacks_is_a_warning(
@@ -212,7 +347,7 @@ def test_a_secret_that_this_environment_lacks_is_a_warning(
     assert "no value for ${env:DOCTORS_KEY} here, which is needed by partner acme" in text
     assert "export DOCTORS_KEY" in text
     monkeypatch.setenv("DOCTORS_KEY", "hunter2")
-    assert doctor()["secrets"] == ("ok", "all 1 have a value → ")
+    assert doctor()["secrets"] == ("ok", "the one that is needed has a value → ")
 
 
 def test_a_configuration_that_cannot_be_read_is_wrong_and_the_last_good_one_is_told(
@@ -227,15 +362,24 @@ def test_a_configuration_that_cannot_be_read_is_wrong_and_the_last_good_one_is_t
 
 
 def test_a_clock_that_differs_from_the_brokers_is_found(system: None, settings: Settings) -> None:
+    given: list[dict[str, object]] = []
+
+    def producer(options: dict[str, object]) -> Producer:
+        given.append(options)
+        return Producer(options)
+
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment(settings).items():
             patch.setenv(name, value)
+        patch.setattr(clocks, "Producer", producer)
         shifts = ((0, "ok", "less than"), (5_000, "warning", "s ahead of"), (-60_000, "wrong", "s behind"))
         for shift, verdict, said in shifts:
             site = Site(5.0, now=lambda shift=shift: wall() + shift)  # type: ignore[misc]
             (clock,) = [one for one in examine(site) if one.check.name == "clock"]
             assert clock.verdict == verdict, clock.findings
             assert said in clock.findings[0].found
+    # Killed in the middle, it must not hide jobs for a minute.
+    assert {options["transaction.timeout.ms"] for options in given} == {10_000}
 
 
 def test_a_state_directory_that_cannot_be_written_is_wrong(make_settings: MakeSettings, tmp_path: Path) -> None:
@@ -251,18 +395,38 @@ def test_a_state_directory_that_cannot_be_written_is_wrong(make_settings: MakeSe
 
 
 def test_a_port_that_somebody_else_has_is_wrong(make_settings: MakeSettings, start: Start) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    free = make_settings(sender_metrics_port=port)
-    assert f"sender: port {port} is free" in look_with(free, "ports")[1]
-    with socket.create_server(("127.0.0.1", port)):
+    with reserved() as held:
+        port = held.getsockname()[1]
+        free = make_settings(sender_metrics_port=port)
+        assert f"sender: port {port} is free" in look_with(free, "ports")[1]
+        held.listen()
         verdict, text = look_with(free, "ports")
         assert verdict == "wrong"
         assert f"sender: 127.0.0.1:{port} cannot be opened: Address already in use" in text
         assert "RINGBACK_SENDER_METRICS_PORT" in text
-    start("sender", with_settings=free)
-    answers = f"sender: port {port} answers: not ready"
-    assert eventually(lambda: answers in look_with(free, "ports")[1], within=20)
+    with reserved() as held:
+        port = held.getsockname()[1]
+        ours = make_settings(sender_metrics_port=port)
+        start("sender", with_settings=ours)
+        answers = f"sender: port {port} answers: not ready"
+        assert eventually(lambda: answers in look_with(ours, "ports")[1], within=20)
+
+
+def reserved() -> socket.socket:
+    """A port that nobody else is given, and that can be opened for as long as this socket does not listen."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return held
+
+
+def look_at(settings: Settings, name: str) -> str:
+    """What one check of the whole system says: a line for each finding, after its verdict."""
+    with pytest.MonkeyPatch.context() as patch:
+        for variable, value in environment(settings).items():
+            patch.setenv(variable, value)
+        (looked,) = [one for one in examine(Site(5.0)) if one.check.name == name]
+    return "\n".join(f"{one.verdict} {one.found}" for one in looked.findings)
 
 
 def look_with(settings: Settings, name: str) -> Told:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -117,3 +119,13 @@ async def test_as_a_process_answers_a_path_in_turn(tmp_path: Path) -> None:
         assert statuses == [503, 418, 200, 200]
     finally:
         partner.kill()
+
+
+@pytest.mark.parametrize("module", ["streams.local.partner", "streams.demo.partner"])
+def test_as_a_process_says_that_its_port_is_in_use(module: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-m", module, "--port", str(port)]
+        ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    said = f"Port {port} is in use.\nChoose another port, or none to get a free one.\n"
+    assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", said)

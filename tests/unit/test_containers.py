@@ -31,7 +31,7 @@ of_each_service = pytest.mark.parametrize("name", sorted(SERVICES))
 
 
 def test_every_service_of_the_stack_is_there() -> None:
-    ours = ["apply", "partner", "ringback", "sender", "topics", "worker"]
+    ours = ["apply", "image", "partner", "ringback", "sender", "topics", "worker"]
     assert ours == OURS
     assert sorted(SERVICES) == sorted([*ours, "kafka", "prometheus", "grafana"])
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{jars.KAFKA_VERSION}"
@@ -117,13 +117,27 @@ def test_worker_and_sender_have_time_to_finish() -> None:
 
 
 def test_one_service_builds_the_image_that_the_others_take() -> None:
-    assert [name for name in OURS if "build" in SERVICES[name]] == ["topics"]
+    assert [name for name in OURS if "build" in SERVICES[name]] == ["image"]
     assert {SERVICES[name]["image"] for name in OURS} == {f"ringback:{PROJECT['version']}"}
-    build = SERVICES["topics"]["build"]
+    build = SERVICES["image"]["build"]
     assert (ROOT / build["context"] / build["dockerfile"]) == dockerfile.FILE
     # So that the image is there whichever of them is asked for first.
     waits = {name: _waits_for(name) for name in OURS}
-    assert all("topics" in waits[name] for name in OURS if name != "topics")
+    assert all("image" in waits[name] for name in OURS if name != "image")
+
+
+def test_the_topics_are_those_of_the_configuration_that_was_just_applied() -> None:
+    """`topics create` asks the live configuration for its sources, and a worker stops where one's topic is missing."""
+    assert "topics" not in _waits_for("apply")
+    assert all(name in _waits_for("topics") for name in ("apply", "kafka"))
+    assert all("topics" in _waits_for(name) for name in ("worker", "sender"))
+    # What the header says to do after a change of the folder must do both.
+    header = compose.FILE.read_text()
+    assert re.findall(r"^# After a change in the folder.* up --detach (\w+)$", header, re.MULTILINE) == ["topics"]
+
+
+def test_a_command_does_not_apply_the_folder_that_it_may_only_be_asked_to_plan() -> None:
+    assert _waits_for("ringback") == {"image", "kafka"}
 
 
 def _waits_for(name: str) -> set[str]:

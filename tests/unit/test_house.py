@@ -76,6 +76,7 @@ PURE = frozenset(
         "streams.demo.table",
         "streams.demo.counts",
         "streams.demo.expected",
+        "streams.demo.verdict",
     }
 )
 
@@ -100,6 +101,7 @@ ROOMS = {
     "streams.delivery.app": GROUND | {"schemas", "streams.delivery", "streams.config", "streams.topics"},
     "streams.app": frozenset({"schemas", "streams"}),
     "streams.local": GROUND | {"schemas"},
+    "streams.local.read": GROUND | {"streams.local", "streams.broker"},
     "streams.demo": frozenset({"schemas", "streams"}),
     # It looks at everything, so it may import everything but the faces.
     "streams.doctor": frozenset({"schemas", "streams"}),

@@ -64,6 +64,9 @@ def test_another_file_can_be_named(folder: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_named_file_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RINGBACK_CONFIG_FILE", "absent.yaml")
     assert problems() == ["absent.yaml: cannot be read: No such file or directory"]
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert caught.value.remedy == "correct or unset RINGBACK_CONFIG_FILE"
 
 
 def test_a_file_that_is_no_yaml_is_told_with_its_place(folder: Path) -> None:

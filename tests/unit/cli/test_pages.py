@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -13,9 +16,11 @@ from schemas.job import Request
 from streams import kafka, metrics
 from streams.attribution import events
 from streams.cli import pages
+from streams.cli.introductions import ERRORS, JOBS
 from streams.config.load import load_directory
 from streams.config.models import SECTIONS
 from streams.config.reference import BAR
+from streams.delivery import settling
 from streams.doctor.checks import CHECKS
 from streams.settings import Settings
 from streams.templates import macros, modifiers
@@ -35,7 +40,7 @@ ON_PAGE = {
     "events.md": [*(row.name for row in events.TABLE), *events.RESERVED, *events.ALIASES],
     "macros.md": [f"{{{name}}}" for name in macros.MACROS],
     "metrics.md": [metrics.PREFIX + row.name for row in metrics.rows()],
-    "outcomes.md": [*decision.RESULTS, *decision.NOES, *dead_letter.REASONS],
+    "outcomes.md": [*decision.RESULTS, *decision.NOES, *dead_letter.REASONS, *get_args(settling.Terminal)],
     "settings.md": [name for key in Settings.model_fields for name in (key, f"RINGBACK_{key.upper()}")],
     "topics.md": [row.name for row in kafka.topic_table("ringback.")],
 }
@@ -50,6 +55,45 @@ def test_everything_in_the_tables_is_on_its_page(name: str) -> None:
 def test_every_modifier_is_on_the_page_of_macros() -> None:
     page = pages.text("macros.md")
     assert [name for name in modifiers.MODIFIERS if not re.search(rf"^\| `{name}[:`]", page, re.MULTILINE)] == []
+
+
+def errors_in(source: str) -> set[str]:
+    """First words of the errors that a file makes an `Outcome(kind, status, error)` or `End(outcome, error)` with."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+        if not isinstance(node, ast.Call) or name not in ("Outcome", "End") or "ours" in ast.unparse(node.args[:1]):
+            continue
+        words = [one.value for one in ast.walk(node.args[-1]) if isinstance(one, ast.Constant)]
+        found |= {word.partition(":")[0] for word in words if isinstance(word, str)}
+    return found
+
+
+def test_every_error_of_a_receipt_is_on_its_page() -> None:
+    found = {word for file in (ROOT / "streams" / "delivery").glob("*.py") for word in errors_in(file.read_text())}
+    assert {"timeout", "tls", "unrenderable", "blocked", "shadow", "max_age"} <= found
+    page = pages.text("outcomes.md")
+    assert [word for word in sorted(found) if f"`{word}`" not in page] == []
+    assert set(ERRORS) <= found
+    assert list(JOBS) == list(get_args(settling.Terminal))
+
+
+def test_the_example_of_a_body_becomes_what_is_said() -> None:
+    values = {"revenue": 9.9, "params": {"level": 3}}
+    said = pages.text("macros.md")
+    examples = {
+        '"{revenue|fixed:2}"': ("9.90", None),
+        '"paid {revenue}"': ('"paid 9.9"', None),
+        '"{params}"': ('{"level":3}', "an object"),
+        '"{click_id}"': ("null", "`null`"),
+    }
+    for written, (becomes, told) in examples.items():
+        endpoint = Endpoint(url="https://a.example/", method="POST", body={"{a}": json.loads(written)})
+        rendered = compile_request(endpoint, {}).render(values)
+        assert isinstance(rendered, Request)
+        assert rendered.body == (f'{{"{{a}}":{becomes}}}',)
+        assert (told or f"becomes `{becomes}`") in said
+        assert rendered.headers == (("Content-Type", ("application/json",)),)
 
 
 def test_everything_has_a_meaning() -> None:

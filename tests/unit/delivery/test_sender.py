@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ from schemas.receipt import Receipt
 from streams import probes
 from streams.clock import ManualClock
 from streams.delivery import sender as flow
-from streams.delivery.app import Bridge
+from streams.delivery.app import Bridge, Service
 from streams.delivery.consumer import Taken
 from streams.delivery.offsets import Tracker
 from streams.delivery.outcome import Outcome
@@ -24,6 +25,7 @@ from streams.delivery.sender import Limits, Sender
 from streams.delivery.settling import Record, Settling
 from streams.delivery.tallies import Tallies
 from streams.delivery.tiers import Tiers
+from streams.errors import Stop
 from streams.kafka import Topics
 from streams.metrics import Metrics
 from streams.settings import Settings
@@ -54,13 +56,16 @@ class Outbox:
 
 
 class Wire:
-    """Answers 200."""
+    """Answers 200, once it may."""
 
     def __init__(self) -> None:
         self.sent: list[Finished] = []
+        self.answers: asyncio.Event | None = None
 
     async def send(self, request: Finished, deadline: int) -> Outcome:
         self.sent.append(request)
+        if self.answers is not None:
+            await self.answers.wait()
         return Outcome("answer", 200)
 
 
@@ -69,10 +74,11 @@ class Bench:
 
     def __init__(self, secret: Callable[[str], str] = str) -> None:
         self.outbox, self.wire, self.metrics = Outbox(), Wire(), Metrics()
+        self.clock = ManualClock(NOW)
         self.sender = Sender(
             limits=Limits(),
             settling=Settling(TOPICS, Tiers()),
-            clock=ManualClock(NOW),
+            clock=self.clock,
             wire=cast(Any, self.wire),
             outbox=cast(Any, self.outbox),
             tallies=Tallies(self.metrics),
@@ -198,6 +204,68 @@ async def test_what_holds_a_partner_is_told() -> None:
     assert told() == {"breaker"}
     bench.sender.configure(configuration([partner_named("other")]))
     assert told() == set(), "nobody asks about a partner that is gone"
+
+
+async def test_a_breaker_holds_a_partner_only_while_somebody_wants_to_reach_it() -> None:
+    bench = Bench()
+    labels = {"partner": "acme", "reason": "breaker"}
+
+    def told() -> float | None:
+        for _ in range(flow.REVIEW_TICKS):
+            bench.sender.tick()
+        return bench.metrics.registry.get_sample_value("ringback_partner_held", labels)
+
+    bench.sender.taken([bench.record(job_for("http://x.example/", now=NOW))])
+    await turn()
+    lane = bench.sender._lanes["acme"]
+    for _ in range(20):
+        lane.breaker.record(False, NOW)
+    assert told() == 1
+    bench.clock.advance(lane.breaker.until - NOW)
+    assert lane.breaker.look(bench.clock.now()) == "probing"
+    assert told() == 0, "there is nothing to probe it with"
+
+    answers = bench.wire.answers = asyncio.Event()
+    for offset in (1, 2):
+        bench.sender.taken([bench.record(job_for("http://x.example/", offset, bench.clock.now()), offset)])
+    await turn()
+    assert (lane.in_flight, len(lane.queue)) == (1, 1)
+    assert told() == 1, "one is the probe, the other waits for it"
+    answers.set()
+    await turn(20)
+    assert lane.idle
+    assert told() == 0
+
+
+async def test_a_pause_is_told_of_partners_that_are_configured() -> None:
+    bench = Bench()
+
+    def told() -> float | None:
+        labels = {"partner": "acme", "reason": "pause"}
+        return bench.metrics.registry.get_sample_value("ringback_partner_held", labels)
+
+    bench.sender.control("partner", "acme", Control(paused=True))
+    assert told() == 1
+    bench.sender.configure(configuration([partner_named("other")]))
+    assert told() == 0, "nobody waits for a partner that is gone"
+    bench.sender.control("partner", "acme", Control(paused=True, reason="again"))
+    assert told() == 0
+    bench.sender.configure(configuration([partner_named()]))
+    assert told() == 1, "the pause is still in force"
+
+
+async def test_a_sender_whose_port_is_taken_drops_its_connections() -> None:
+    closed = []
+
+    class Closing(Wire):
+        async def close(self) -> None:
+            closed.append(True)
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = Settings(metrics_host="127.0.0.1", sender_metrics_port=taken.getsockname()[1])
+        with pytest.raises(Stop, match="cannot be opened"):
+            await Service(settings, wire=Closing()).run()
+    assert closed
 
 
 async def test_what_waits_in_the_delay_topics_is_told() -> None:

@@ -6,13 +6,19 @@ import pytest
 
 from schemas.config import Source
 from streams import kafka
+from streams.attribution.identity import LONGEST_NAME
 from streams.doctor import kept
 from streams.doctor.findings import Finding
 from streams.doctor.kept import Cluster, Kept
+from streams.engine.batch import Limits
+from streams.engine.startup import CHANGELOG_CONFIG
 
 INSTALLS, EVENTS = Source(topic="in", record="install"), Source(topic="ev", record="event")
 STAMPED = {"message.timestamp.type": "LogAppendTime"}
 ROWS = kafka.topic_table("p.")
+#: Of librdkafka: how much it gathers into one batch. Of Kafka: what a batch and a record have beside keys and values,
+#: and what a broker takes by default.
+BATCH_SIZE, FRAMING, BROKERS_DEFAULT = 1_000_000, 200, 1_048_588
 
 
 def bad(findings: object) -> list[Finding]:
@@ -87,23 +93,67 @@ def test_partitions_that_cannot_be_written_are_wrong() -> None:
     found = {
         "dead": Kept(2, replicas=2, leaderless=1, behind=1),
         "behind": Kept(2, replicas=2, behind=2),
-        "stuck": Kept(2, replicas=2, config={"min.insync.replicas": "3"}),
+        "stuck": Kept(2, replicas=2, in_step=1, behind=1, config={"min.insync.replicas": "2"}),
     }
     said = {one.found: one.verdict for one in kept.replication(found, Cluster(2, 1))}
     assert said == {
         "partitions without a leader: dead": "wrong",
-        "replicas are behind or away: behind": "warning",
-        "stuck: min.insync.replicas is 3, with 2 replicas nothing can be written": "wrong",
+        "replicas are behind or away: behind, stuck": "warning",
+        "stuck: min.insync.replicas is 2, with 1 of 2 replicas in step nothing can be written": "wrong",
     }
 
 
+@pytest.mark.parametrize(
+    ("asked", "replicas", "in_step", "capped", "said"),
+    [
+        (1, 1, 1, True, None),
+        # Since 3.7 it counts as the number of replicas; before, no write was possible.
+        (2, 1, 1, True, None),
+        (2, 1, 1, False, ("wrong", "with 1 replica nothing can be written")),
+        (3, 2, 2, True, ("warning", "with 2 replicas the end of one broker stops all writing")),
+        (3, 2, 2, False, ("wrong", "with 2 replicas nothing can be written")),
+        (2, 2, 2, True, ("warning", "with 2 replicas the end of one broker stops all writing")),
+        (2, 3, 3, True, None),
+        (2, 3, 2, True, None),
+        (2, 3, 1, True, ("wrong", "with 1 of 3 replicas in step nothing can be written")),
+    ],
+)
+def test_replicas_in_step(asked: int, replicas: int, in_step: int, capped: bool, said: tuple[str, str] | None) -> None:
+    topic = Kept(4, replicas, in_step=in_step, config={"min.insync.replicas": str(asked)})
+    found = list(kept.replication({"a": topic}, Cluster(1, 1, capped)))
+    assert [(one.verdict, one.found) for one in found] == (
+        [(said[0], f"a: min.insync.replicas is {asked}, {said[1]}")] if said else []
+    )
+
+
 def test_a_changelog_of_another_count_or_that_is_deleted_is_wrong() -> None:
-    assert [one.verdict for one in kept.changelog("c", {}, 4)] == ["ok"]
-    assert list(kept.changelog("c", {"c": Kept(4, config={"cleanup.policy": "compact"})}, 4)) == []
-    found = list(kept.changelog("c", {"c": Kept(3, config={"cleanup.policy": "delete"})}, 4))
+    assert [one.verdict for one in kept.changelog("c", {}, 4, 1)] == ["ok"]
+    assert list(kept.changelog("c", {"c": Kept(4, config={"cleanup.policy": "compact"})}, 4, 1)) == []
+    found = list(kept.changelog("c", {"c": Kept(3, config={"cleanup.policy": "delete"})}, 4, 1))
     assert [one.verdict for one in found] == ["wrong", "wrong"]
     assert "RINGBACK_WORKER_ID" in found[0].remedy
     assert "cleanup.policy=compact" in found[1].remedy
+
+
+def test_a_changelog_that_refuses_a_large_state_is_wrong() -> None:
+    def look(taken: int, record_bytes: int) -> list[Finding]:
+        found = {"c": Kept(4, config={"max.message.bytes": str(taken)})}
+        return list(kept.changelog("c", found, 4, kafka.largest_state(record_bytes)))
+
+    assert look(int(CHANGELOG_CONFIG["max.message.bytes"]), 5_000_000) == []
+    assert look(1_048_588, 1_000_000) == []
+    (found,) = look(1_048_588, 5_000_000)
+    assert (found.verdict, "max.message.bytes is 1048588, expected at least 5048576" in found.found) == ("wrong", True)
+    assert found.remedy.endswith("max.message.bytes=5048576")
+    assert [one.verdict for one in look(100, 1_000)] == ["wrong"]
+
+
+def test_every_topic_of_ours_takes_what_is_written_to_it() -> None:
+    key = 4 * (LONGEST_NAME + 1_000)  # a device key: the app's id and an identifier, in UTF-8
+    needed = max(Limits().job_bytes, BATCH_SIZE) + key + FRAMING
+    for row in ROWS:
+        assert int(row.config()["max.message.bytes"]) >= needed, row.name
+    assert kafka.LARGEST_BATCH <= BROKERS_DEFAULT
 
 
 def test_a_long_list_of_topics_is_cut() -> None:

@@ -45,12 +45,24 @@ def test_no_records(sample: Sample) -> None:
 
 def test_one_record_in_a_wrong_partition_is_wrong_and_shown(sample: Sample) -> None:
     take(sample, "a")
-    take(sample, "b", shift=1)
+    sample.take((partition_of(b"game|b", 8) + 1) % 8, 7, NOW, b"b", install("b"))
     (found,) = verdicts(sample)
     assert found.verdict == "wrong"
+    assert "(Kafka key b'b')" in found.found
+    assert "produce with the device key as the Kafka key" in found.remedy
     assert "1 of the newest 2 records" in found.found
     assert f"offset 7: device 'game|b' belongs to partition {partition_of(b'game|b', 8)}" in found.found
     assert "murmur2_random" in found.remedy
+
+
+def test_a_right_key_in_a_wrong_partition_is_the_partitioners_fault(sample: Sample) -> None:
+    take(sample, "a", shift=1)
+    sample.take((partition_of(b"game|b", 8) + 1) % 8, 7, NOW, b"b", install("b"))
+    right, other = verdicts(sample)
+    assert "1 of the newest 2 records" in right.found
+    assert "their Kafka key is right, the producer's partitioner is not" in right.found
+    assert right.remedy.startswith("set partitioner=murmur2_random (librdkafka) or use Java's default")
+    assert "partitioner" not in other.found
 
 
 def test_a_few_bad_records_are_a_warning_and_too_many_pause_the_source(sample: Sample) -> None:

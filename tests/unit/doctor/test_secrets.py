@@ -76,3 +76,5 @@ def test_a_reference_without_a_value_is_a_warning_that_names_who_needs_it(
     )
     monkeypatch.setenv("RINGBACK_TEST_UNSET", "hunter2")
     assert list(setup.secrets(here)) == [("ok", "all 3 have a value", "")]
+    alone = site(postback("a", "acme", url="https://x.example/${env:RINGBACK_TEST_SET}"), acme={})
+    assert list(setup.secrets(alone)) == [("ok", "the one that is needed has a value", "")]

@@ -102,6 +102,11 @@ def test_others_that_bring_a_package_of_our_name_are_named() -> None:
     assert found.remedy == "pip uninstall schemas-of-others"
 
 
+@pytest.mark.parametrize(("level", "capped"), [(14, False), (15, True), (30, True), (None, False)])
+def test_since_3_7_more_insync_replicas_than_replicas_are_not_asked_for(level: int | None, capped: bool) -> None:
+    assert release.caps_insync(level) is capped
+
+
 @pytest.mark.parametrize(("verdicts_", "expected"), [([], "ok"), (["ok", "wrong", "warning"], "wrong")])
 def test_the_worst_of_several(verdicts_: list[Verdict], expected: Verdict) -> None:
     assert worst(verdicts_) == expected

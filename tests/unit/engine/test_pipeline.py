@@ -188,13 +188,27 @@ def test_a_record_of_an_app_that_is_not_configured_is_ignored_and_counted() -> N
     assert lane.counts["records_total", "installs", "unknown_app"] == 1
 
 
-def test_a_record_in_the_wrong_partition_stops_before_anything_is_decided() -> None:
+@pytest.mark.parametrize("offset", [0, 1])
+def test_a_record_in_the_wrong_partition_stops_before_anything_is_decided(offset: int) -> None:
     lane = Lane()
     device = next(name for name in "abcdefgh" if partition_of(f"game|{name}".encode(), 2) == 1)
     good = next(name for name in "abcdefgh" if partition_of(f"game|{name}".encode(), 2) == 0)
-    records = [install(0, device=good), install(1, device=device)]
+    records = [install(0, device=good), install(1, device=device, offset=offset)]
     with pytest.raises(WrongPartition, match=r"installs partition 0 .* belongs to partition 1 of 2"):
         lane.pipeline.process(0, records, None, T0, lambda keys: [None for _ in keys], lane.holds, 2)
+
+
+@pytest.mark.parametrize(("keyed", "said"), [(True, "set partitioner=murmur2_random"), (False, "as the Kafka key and")])
+def test_a_record_in_the_wrong_partition_says_whether_the_key_or_the_partitioner_is_wrong(
+    keyed: bool, said: str
+) -> None:
+    device = next(name for name in "abcdefgh" if partition_of(f"game|{name}".encode(), 2) == 1)
+    raw = install(0, device=device)._replace(key=f"game|{device}".encode() if keyed else b"x", offset=0)
+    lane = Lane()
+    with pytest.raises(WrongPartition) as raised:
+        lane.pipeline.process(0, [raw], None, T0, lambda keys: [None for _ in keys], lane.holds, 2)
+    assert said in str(raised.value)
+    assert ("its Kafka key is right" in str(raised.value)) == keyed
 
 
 def test_a_rule_that_raises_is_a_dead_letter_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
