@@ -6,7 +6,7 @@ Ids and not only numbers: two jobs that took each other's place would not show i
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -31,6 +31,11 @@ class Jobs:
     def waiting(self) -> set[str]:
         """Decided and not ended."""
         return self.decided - self.delivered - self.failed - self.suppressed - self.expired
+
+
+def counted(number: int, one: str, more: str) -> str:
+    """A number with its word."""
+    return f"{number:,} {one if number == 1 else more}"
 
 
 class Column(NamedTuple):
@@ -143,7 +148,10 @@ def _of_postback(postback_id: str, expected: Jobs, observed: Jobs) -> Iterator[s
 
 
 def _named(ids: set[str], what: str) -> str:
-    if not ids:
-        return ""
+    return f"; {what}: {some(ids)}" if ids else ""
+
+
+def some(ids: Collection[str]) -> str:
+    """The first of `ids`, and how many there are beside them."""
     more = f" and {len(ids) - SHOWN_IDS:,} more" if len(ids) > SHOWN_IDS else ""
-    return f"; {what}: {', '.join(sorted(ids)[:SHOWN_IDS])}{more}"
+    return f"{', '.join(sorted(ids)[:SHOWN_IDS])}{more}"

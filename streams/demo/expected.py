@@ -32,10 +32,19 @@ _NAMES = Names(delivery="delivery", decisions="decisions", dead_letters="dead-le
 
 
 class Outcome(NamedTuple):
-    """`counts`: what became of every postback and record. `attempts`: how many requests the partner has got."""
+    """`counts`: what became of every postback and record. By job id: `jobs`, undated; `attempts`, the status of the
+    answer to each request, in order; `letters`, the reason of the dead letter of a job that failed.
+    """
 
     counts: Counts
-    attempts: int
+    jobs: dict[str, Job]
+    attempts: dict[str, tuple[int, ...]]
+    letters: dict[str, str]
+
+
+def undated(job: Job) -> Job:
+    """What a job says whenever, and under whatever generation, it was decided: its `due_at` is its delay."""
+    return msgspec.structs.replace(job, generation=0, decided_at=0, due_at=job.due_at - job.decided_at)
 
 
 def expected(
@@ -58,7 +67,7 @@ def expected(
         for job in _decided(pipeline, configuration, partition, lying, partitions, tally):
             sender.take(job)
     sender.counts.records = {name: tally[name] for name in RECORDS}
-    return Outcome(sender.counts, sender.attempts)
+    return Outcome(sender.counts, sender.jobs, sender.attempts, sender.letters)
 
 
 def _decided(
@@ -123,13 +132,17 @@ class _Sender:
         self.counts = Counts()
         # A postback without jobs has its row too.
         self.counts.postbacks.update({postback.id: Jobs() for postback in configuration.postbacks})
-        self.attempts = 0
+        self.jobs: dict[str, Job] = {}
+        self.attempts: dict[str, tuple[int, ...]] = {}
+        self.letters: dict[str, str] = {}
         self._rules = course.Rules().with_configuration(configuration)
         self._backoff = retry.Backoff()
 
     def take(self, job: Job) -> None:
         """Follow a job that was decided."""
         self.counts.decided(job.postback_id, job.job_id)
+        self.jobs[job.job_id] = undated(job)
+        self.attempts[job.job_id] = ()
         path = urlsplit("".join(part for part in job.request.url if isinstance(part, str))).path
         while True:
             way = course.course(job, self._rules, job.due_at)
@@ -139,15 +152,18 @@ class _Sender:
             if isinstance(way, course.Paused | course.Wait):
                 return
             number = job.attempts + 1
-            self.attempts += 1
             self.counts.attempted(job.postback_id, job.job_id, number)
             # How long it waits, and by whose word, makes no difference to its end.
-            answered = Attempt("answer", status=answer(job.job_id, number, path).status)
+            answered = Attempt("answer", status=(status := answer(job.job_id, number, path).status))
+            self.attempts[job.job_id] += (status,)
             verdict = retry.rule(job, answered, way, job.due_at, 0.0, self._backoff).verdict
             if isinstance(verdict, retry.Delivered):
                 self.counts.ended(job.postback_id, job.job_id, "delivered")
                 return
-            if not isinstance(verdict, retry.Retry):
+            if isinstance(verdict, retry.Failed):
                 self.counts.ended(job.postback_id, job.job_id, "failed")
+                self.letters[job.job_id] = verdict.reason
+                return
+            if not isinstance(verdict, retry.Retry):
                 return
             job = msgspec.structs.replace(job, attempts=number, due_at=verdict.at)

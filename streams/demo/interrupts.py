@@ -35,9 +35,12 @@ class Interrupts:
         self._over = False
 
     def install(self) -> None:
-        """Take the signals over, for the rest of the process."""
+        """Take the signals over, for the rest of the process; not the end of the terminal, when the command was started
+        so that it outlives that (`nohup`).
+        """
         for number in SIGNALS:
-            signal.signal(number, self._asked)
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._asked)
 
     def check(self) -> None:
         """Raises `Interrupted` when somebody has asked. For loops: an exception that a signal raises inside of a

@@ -50,7 +50,7 @@ def around(stage: Stage, configuration: Configuration) -> str:
         "",
         *(f"{INDENT}{name.ljust(width)}  {address}" for name, address in addresses.items()),
         "",
-        "To look around, paste this into another terminal: it shows the topics, that the configuration is in force,",
+        "To look around, paste this into another terminal: it shows the topics, that the configuration is in force, "
         "and the newest receipts; then it feeds an install by hand, and shows what the partner received.",
         "",
         *(INDENT + command for command in commands),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 from schemas.config import Configuration
 from streams import topics
 from streams.broker import reach
 from streams.config import apply
-from streams.demo import expected, observed, progress, table
+from streams.demo import expected, observed, progress, table, verdict
 from streams.demo.configuration import write_configuration
-from streams.demo.counts import Counts, differences
+from streams.demo.counts import counted
 from streams.demo.options import Options
 from streams.demo.progress import Display, Reading, Series
 from streams.demo.simulator import Planned, plan
@@ -24,8 +25,9 @@ SCRAPE_SECONDS = 0.5
 REACH_SECONDS = 30.0
 #: So long (seconds) nothing may have moved at the end: longer than any redelivery of the sample configuration waits.
 STALLED_SECONDS = 90.0
-#: Nothing has been left to do for so long (seconds): the worker looks at its holds once a second.
-QUIET_SECONDS = 2.5
+#: The partner writes its log a moment after it has answered, and surely within so many seconds.
+LOG_SECONDS = 5.0
+RULES = "what the rules give in one plain loop over the same input"
 
 
 class Demo:
@@ -89,22 +91,19 @@ class Demo:
         """
         ledger = self._ledger()
         state: object = None
-        with Reader(self._stage.settings, ledger.topics) as reader:
-            moved = busy = time.monotonic()
+        with Reader(self._stage.settings, ledger.topics, check=self._stage.check) as reader:
+            moved = time.monotonic()
             while time.monotonic() - moved < STALLED_SECONDS:
                 for message in reader.more():
                     ledger.take(message)
                 now = time.time_ns() // 1_000_000
                 waiting = ledger.waiting(now)
-                note = progress.waited_for(max(0, sent - self._last.records), self._last.held, waiting, now)
+                note = progress.waited_for(max(0, sent - self._last.records), ledger.held, waiting, now)
                 self._look(note)
-                if (waiting.total, self._last.records, self._last.held) != state:
-                    state, moved = (waiting.total, self._last.records, self._last.held), time.monotonic()
-                if note or self._last.waiting:
-                    busy = time.monotonic()
-                elif time.monotonic() - busy > QUIET_SECONDS:
+                if (waiting.total, self._last.records, ledger.held) != state:
+                    state, moved = (waiting.total, self._last.records, ledger.held), time.monotonic()
+                if not note and _at_rest(reader, ledger):
                     return
-                self._stage.check()
                 time.sleep(TICK_SECONDS)
         self._screen.say(f"nothing has moved for {STALLED_SECONDS:.0f} s, still {note or 'busy'}")
 
@@ -112,7 +111,8 @@ class Demo:
         """Show the numbers anew, if that is due."""
         if time.monotonic() - self._scraped < SCRAPE_SECONDS:
             return
-        worker, sender = (self._stage.ask(name, "/metrics") for name in ("worker", "sender"))
+        # The sender first: none has ended then that the worker has not told of.
+        sender, worker = (self._stage.ask(name, "/metrics") for name in ("sender", "worker"))
         if worker[0] == sender[0] == 200:
             self._worker = Series(worker[1])
             self._last = progress.reading(self._worker, Series(sender[1]))
@@ -127,30 +127,37 @@ class Demo:
     def judge(self) -> bool:
         """Say what came out beside what must come out; whether both are the same. Raises `Stop`."""
         screen, settings = self._screen, self._stage.settings
+        ledger = self._read()
+        counts = ledger.counts
         screen.close()
-        screen.say(progress.line(self._elapsed, self._last))
-        records = observed.inputs(settings, self.configuration)
+        screen.say(progress.line(self._elapsed, self._last.at_last(counts)))
+        records = observed.inputs(settings, self.configuration, self._stage.check)
         limits = Limits(record_bytes=settings.max_record_bytes, held_records=settings.hold_limit)
         wanted = expected.expected(self.configuration, records, settings.partitions, limits)
-        seen = self._seen()
+        found = verdict.judged(wanted, ledger.seen(self._requests(wanted)))
         screen.say("")
         screen.say(table.LEGEND)
-        screen.say(table.table(wanted.counts, seen, screen.width))
+        screen.say(table.table(wanted.counts, counts, screen.width))
         screen.say("")
-        wrong = [*differences(wanted.counts, seen), *self._partner_differs(seen, wanted.attempts)]
-        for one in wrong:
+        for one in found.differences:
             screen.say(one)
-        total = f"{seen.records['read']:,} records, {seen.total('decided'):,} jobs"
-        if wrong:
-            screen.say(f"DIFFERENT: {total}; {len(wrong)} things are not what the pure core computes")
+        if found.repeated:
+            requests = counted(found.repeated, "request was", "requests were")
+            screen.say(f"{requests} repeated, with the same id: a sender that stood still does so (docs/guarantees.md)")
+        jobs = counted(counts.total("decided"), "job", "jobs")
+        total = f"{counted(counts.records['read'], 'record', 'records')}, {jobs}"
+        if found.differences:
+            things = counted(len(found.differences), "thing is", "things are")
+            screen.say(f"DIFFERENT: {total}; {things} not {RULES}")
         else:
-            screen.say(f"EQUAL: {total}; every postback is what the pure core computes from the same input")
-        return not wrong
+            screen.say(f"EQUAL: {total}; every postback is {RULES}")
+        return not found.differences
 
-    def _seen(self) -> Counts:
+    def _read(self) -> observed.Ledger:
+        """Everything that the topics and the worker tell."""
         ledger = self._ledger()
-        with Reader(self._stage.settings, ledger.topics) as reader:
-            for message in reader.to_end():
+        with Reader(self._stage.settings, ledger.topics, check=self._stage.check) as reader:
+            for message in reader.to_end(pending=True):
                 ledger.take(message)
         names = ("duplicate", "too_late", "unknown_app")
         ledger.counts.records = {
@@ -158,22 +165,30 @@ class Demo:
             "dead_letter": ledger.dead_inputs,
             **{name: self._worker.sum("records_total", result=name) for name in names},
         }
-        return ledger.counts
+        return ledger
 
     def _ledger(self) -> observed.Ledger:
         return observed.Ledger(self._stage.settings, [postback.id for postback in self.configuration.postbacks])
 
-    def _partner_differs(self, seen: Counts, attempts: int) -> list[str]:
-        """What the partner's own log says otherwise than the receipts."""
-        requests = observed.requests(self._stage.received)
-        jobs = seen.postbacks.values()
-        unknown = set(requests) - {job_id for one in jobs for job_id in one.decided}
-        unheard = {job_id for one in jobs for job_id in one.delivered} - set(requests)
-        found = []
-        if unheard:
-            found.append(f"partner: {len(unheard):,} jobs have a receipt as delivered that it never got")
-        if unknown:
-            found.append(f"partner: {len(unknown):,} requests of jobs that nobody decided")
-        if len(requests) != attempts:
-            found.append(f"partner: expected {attempts:,} requests, observed {len(requests):,}")
-        return found
+    def _requests(self, wanted: expected.Outcome) -> list[verdict.Asked]:
+        """The partner's log, when it has what it must have, or will not have it any more."""
+        owed = verdict.owed(wanted)
+        deadline = time.monotonic() + LOG_SECONDS
+        while owed - Counter(requests := observed.requests(self._stage.received)) and time.monotonic() < deadline:
+            self._stage.check()
+            time.sleep(TICK_SECONDS)
+        return requests
+
+
+def _at_rest(reader: Reader, ledger: observed.Ledger) -> bool:
+    """Whether nothing is held and no job waits, all records having been processed before. Blocks; raises `Stop`.
+
+    Read to an end that is looked up now, twice: when the first reading finds nothing held any more, the jobs of what
+    was held have been written before the second one begins.
+    """
+    for _ in range(2):
+        for message in reader.to_end(pending=True):
+            ledger.take(message)
+        if ledger.held or ledger.waiting(0).total:
+            return False
+    return True

@@ -14,11 +14,14 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from streams.demo.counts import Counts, counted
 from streams.demo.observed import Waiting
 from streams.metrics import PREFIX
 
 #: Off a terminal, a line in so many seconds.
 PLAIN_SECONDS = 5.0
+#: How a job ends, unless it expires.
+ENDS = ("delivered", "failed", "suppressed")
 #: What a page is wide that is no terminal.
 PAGE = 80
 
@@ -27,16 +30,21 @@ class Reading(NamedTuple):
     """The numbers of one moment. `lag` in seconds, of worker or sender, whichever is longer."""
 
     records: int = 0
-    held: int = 0
     decided: int = 0
     delivered: int = 0
-    finished: int = 0
+    failed: int = 0
+    suppressed: int = 0
     retried: int = 0
     lag: float = 0.0
 
     @property
     def waiting(self) -> int:
-        return max(0, self.decided - self.finished)
+        return max(0, self.decided - self.delivered - self.failed - self.suppressed)
+
+    def at_last(self, seen: Counts) -> Reading:
+        """The same with the jobs as the topics tell of them: the sender counts one again that it must do again."""
+        names = ("decided", "delivered", "failed", "suppressed", "retried")
+        return self._replace(**{name: seen.total(name) for name in names})
 
 
 class Series:
@@ -63,12 +71,11 @@ class Series:
 
 def reading(worker: Series, sender: Series) -> Reading:
     """The numbers that both processes tell."""
+    ended = {name: sender.sum("postbacks_finished_total", outcome=name) for name in ENDS}
     return Reading(
         records=worker.sum("records_total"),
-        held=worker.sum("records_held"),
         decided=worker.sum("postbacks_decided_total"),
-        delivered=sender.sum("postbacks_finished_total", outcome="delivered"),
-        finished=sender.sum("postbacks_finished_total"),
+        **ended,
         retried=sender.sum("retries_total", reason="redelivery"),
         lag=max(worker.largest("lag_seconds"), sender.largest("lag_seconds")),
     )
@@ -77,33 +84,31 @@ def reading(worker: Series, sender: Series) -> Reading:
 def line(seconds: float, now: Reading) -> str:
     """The numbers in words."""
     words = (
-        f"{now.records:,} records in",
-        f"{now.decided:,} jobs",
-        f"{now.delivered:,} delivered",
-        f"{now.retried:,} retried",
-        f"{now.waiting:,} waiting",
+        f"{counted(now.records, 'record', 'records')} in,",
+        f"{counted(now.decided, 'job', 'jobs')}:",
+        f"{now.delivered:,} delivered,",
+        f"{now.failed:,} failed,",
+        f"{now.suppressed:,} suppressed,",
+        f"{now.waiting:,} waiting;",
+        f"{now.retried:,} retried,",
         f"lag {now.lag:.1f} s",
     )
-    return f"{seconds:.0f} s: {', '.join(word.replace(' ', chr(0xA0)) for word in words)}"
-
-
-def count(number: int, one: str, more: str) -> str:
-    return f"{number:,} {one if number == 1 else more}"
+    return f"{seconds:.0f} s: {' '.join(word.replace(' ', chr(0xA0)) for word in words)}"
 
 
 def waited_for(unread: int, held: int, jobs: Waiting, now: int) -> str:
     """What keeps the demo from its end, in words; empty when nothing does. `now` in ms."""
     words = []
     if unread:
-        words.append(f"{count(unread, 'record', 'records')} to be read")
+        words.append(f"{counted(unread, 'record', 'records')} to be read")
     if held:
-        words.append(f"{count(held, 'record', 'records')} held for an install that may still come")
+        words.append(f"{counted(held, 'record', 'records')} held for an install that may still come")
     if jobs.redeliveries:
-        words.append(count(jobs.redeliveries, "redelivery", "redeliveries"))
+        words.append(counted(jobs.redeliveries, "redelivery", "redeliveries"))
     if jobs.delayed:
-        words.append(count(jobs.delayed, "delayed postback", "delayed postbacks"))
+        words.append(counted(jobs.delayed, "delayed postback", "delayed postbacks"))
     if jobs.to_send:
-        words.append(count(jobs.to_send, "postback", "postbacks") + " to be sent")
+        words.append(counted(jobs.to_send, "postback", "postbacks") + " to be sent")
     if not words:
         return ""
     left = (jobs.last_due - now) / 1000

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from streams import kafka
 from streams.errors import RUNTIME, Stop
@@ -15,14 +17,34 @@ from streams.settings import Settings
 ASK_SECONDS = 10.0
 POLL_SECONDS = 0.1
 BATCH = 5_000
+#: Who reads to an end hears something within so many seconds, or there is nobody to hear from.
+SILENCE_SECONDS = 30.0
+
+
+def _nothing() -> None:
+    """No reason to stop."""
 
 
 class Reader:
-    """Reads topics from their beginning. All methods but `close` block and raise `Stop`; used by one thread."""
+    """Reads topics from their beginning. All methods but `close` block and raise `Stop`; used by one thread.
 
-    def __init__(self, settings: Settings, topics: Iterable[str]) -> None:
+    `check` is called again and again while it waits, and may raise. `silence`: so many seconds without anything new
+    `to_end` takes for the end of Kafka.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        topics: Iterable[str],
+        *,
+        check: Callable[[], None] = _nothing,
+        silence: float = SILENCE_SECONDS,
+    ) -> None:
         topics = list(topics)
         self._names = ", ".join(topics)
+        self._check, self._silence = check, silence
+        self._trouble: KafkaError | None = None
+        self._admin = AdminClient(kafka.confluent_settings(settings))
         options = kafka.consumer_settings(settings, group_id="reads-only", enable_partition_eof=True)
         self._consumer = Consumer(options)
         try:
@@ -30,7 +52,8 @@ class Reader:
         except BaseException:
             self._consumer.close()
             raise
-        self._unread = {(place.topic, place.partition) for place in places}
+        #: By topic and partition the offset that is read next.
+        self._next = {(place.topic, place.partition): 0 for place in places}
         self._consumer.assign(places)
 
     def _partitions(self, topic: str) -> list[int]:
@@ -45,23 +68,47 @@ class Reader:
 
     def more(self) -> Iterator[Message]:
         """What has come, at most `BATCH` records; after a moment, when there is nothing, that."""
+        self._check()
         try:
             messages = self._consumer.consume(BATCH, POLL_SECONDS)
         except KafkaException as exception:
             raise self._stopped(exception.args[0]) from exception
         for message in messages:
             error = message.error()
+            place, offset = (message.topic() or "", message.partition() or 0), message.offset() or 0
             if error is None:
+                self._next[place] = offset + 1
                 yield message
             elif error.code() == KafkaError._PARTITION_EOF:
-                self._unread.discard((message.topic() or "", message.partition() or 0))
-            elif not error.retriable():
+                # Behind what is no record too: the ends of transactions, and what they have given up.
+                self._next[place] = max(offset, self._next[place])
+            elif error.retriable():
+                self._trouble = error
+            else:
                 raise self._stopped(error)
 
-    def to_end(self) -> Iterator[Message]:
-        """Everything up to the end of each topic, as it was when it was reached first."""
-        while self._unread:
+    def to_end(self, *, pending: bool = False) -> Iterator[Message]:
+        """What is left up to the end of each topic as it is now. `pending`: also what lies in transactions that have
+        not ended, when they have.
+        """
+        ends = self._ends(IsolationLevel.READ_UNCOMMITTED if pending else IsolationLevel.READ_COMMITTED)
+        heard = time.monotonic()
+        while any(self._next[place] < end for place, end in ends.items()):
+            before = dict(self._next)
             yield from self.more()
+            if self._next != before:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > self._silence:
+                raise self._silent()
+
+    def _ends(self, level: IsolationLevel) -> dict[tuple[str, int], int]:
+        asked = {TopicPartition(*place): OffsetSpec.latest() for place in self._next}  # type: ignore[no-untyped-call]
+        found = self._admin.list_offsets(asked, isolation_level=level, request_timeout=ASK_SECONDS) if asked else {}
+        try:
+            return {(place.topic, place.partition): one.result().offset for place, one in found.items()}
+        except KafkaException as error:
+            self._check()
+            raise self._stopped(error.args[0]) from error
 
     def close(self) -> None:
         """Let go of the broker."""
@@ -74,6 +121,10 @@ class Reader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _silent(self) -> Stop:
+        why = f": {self._trouble.str()}" if self._trouble else ""
+        return Stop(f"nothing was heard of {self._names} for {self._silence:g} s{why}", "is Kafka there?", RUNTIME)
 
     def _stopped(self, error: KafkaError) -> Stop:
         return Stop(f"{self._names} cannot be read: {error.str()}", "is Kafka there?", RUNTIME)

@@ -9,12 +9,14 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
+from streams.demo.answers import answer
 from streams.demo.interrupts import Interrupts
 from streams.demo.stage import PortTaken, Stage
 from streams.errors import RUNTIME
@@ -27,6 +29,8 @@ INTERRUPTED = 130
 WITHIN = 200.0
 NO_NETWORK = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY"), NOWHERE)
 QUICK = ("--seconds", "3", "--rate", "20")
+
+STANDS_SECONDS = 16.0
 
 #: Of a table's row or block: column, observed, expected.
 NUMBERS = re.compile(r"(\d+)(=|≠)(\d+)")
@@ -192,8 +196,30 @@ def test_a_job_that_nobody_had_to_decide_is_a_difference_and_status_1(tmp_path: 
         assert demo.end(WITHIN) == RUNTIME, demo.text
         assert f"{job['postback_id']} decided: expected" in demo.text
         assert f"not expected: {'0' * 32}" in demo.text
+        assert "partner: of jobs that nobody had to decide: 1 request:" in demo.text
         assert re.search(r"\d≠\d", demo.text)
-        assert "DIFFERENT: 60 records" in demo.text
+        assert re.search(r"DIFFERENT: 60 records, \d+ jobs; \d+ things are not what the rules give", demo.text)
+        demo.assert_nothing_is_left()
+
+
+@pytest.mark.timeout(300)
+def test_a_sender_that_stood_still_repeats_what_was_under_way_and_that_is_no_difference(tmp_path: Path) -> None:
+    with running(tmp_path, "--seconds", "6", "--rate", "50") as demo:
+        log = demo.wait_for_file("ringback-demo-*/logs/received.txt")
+        sender = demo.process_of("streams.cli.main", "sender")
+
+        def slow_one_under_way() -> bool:
+            lines = [line.split("\t") for line in log.read_text().splitlines()]
+            return any(answer(job, 1, target).delay > 0.5 for job, target in lines[-1:])
+
+        eventually(slow_one_under_way, within=60, every=0.005)
+        sender.suspend()
+        # Longer than the session of a member of its group.
+        time.sleep(STANDS_SECONDS)
+        sender.resume()
+        assert demo.end(WITHIN) == 0, demo.text
+        assert re.search(r"\d requests? (was|were) repeated, with the same id", demo.text), demo.text
+        assert "EQUAL: 300 records" in demo.text
         demo.assert_nothing_is_left()
 
 
@@ -202,6 +228,8 @@ def test_what_is_kept_can_be_looked_at_with_the_commands_that_it_prints(tmp_path
     # So few records that seldom one of their jobs waits for a redelivery.
     with running(tmp_path, "--seconds", "1", "--rate", "10", "--keep") as demo:
         demo.wait_for("sleep 1; tail", within=WITHIN)
+        # A paragraph is one line, for the screen to break.
+        assert re.search(r"^To look around, .* what the partner received\.$", demo.text, re.MULTILINE)
         commands = "\n".join(line for line in demo.text.partition("paste this")[2].splitlines() if line[:2] == "  ")
         told = subprocess.run(
             ["sh", "-e", "-c", commands], cwd="/", capture_output=True, text=True, timeout=60, check=False

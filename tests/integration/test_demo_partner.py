@@ -24,25 +24,29 @@ async def test_answers_by_the_job_and_the_number_of_its_attempt(tmp_path: Path) 
     log = tmp_path / "requests"
     command = [sys.executable, "-m", "streams.demo.partner", "--port", "0", "--log", str(log)]
     partner = GuardedProcess(["env", f"PYTHONPATH={ROOT}", *command], tmp_path / "out")
-    asked = [
-        ("globex/x", job_with(500, "/globex/x"), [500, 200]),
-        ("globex/x", job_with(429, "/globex/x"), [429, 200]),
-        ("initech/x", job_with(404, "/initech/x"), [404, 404]),
-        ("globex/x", job_with(404, "/initech/x"), [200]),
-        ("globex/x", "", [400]),
+    asked: list[tuple[str, str, list[tuple[int | str, int]]]] = [
+        ("globex/x", job_with(500, "/globex/x"), [(1, 500), (2, 200)]),
+        ("globex/x", job_with(429, "/globex/x"), [(1, 429), (2, 200)]),
+        ("initech/x", job_with(404, "/initech/x"), [(1, 404), (2, 404)]),
+        ("globex/x", job_with(404, "/initech/x"), [(1, 200)]),
+        # A request that is repeated, at whatever time, is answered as before.
+        ("globex/x", job_with(500, "/globex/x"), [(1, 500), (1, 500), (2, 200), (1, 500)]),
+        ("globex/x", job_with(500, "/globex/x"), [("", 200)]),
+        ("globex/x", "", [(1, 400)]),
     ]
     try:
         url = await eventually_async(lambda: partner.output().strip())
         async with aiohttp.ClientSession() as client:
             for path, job, statuses in asked:
-                for status in statuses:
-                    async with client.post(url + path, headers={"Idempotency-Key": job} if job else {}) as given:
-                        assert (given.status, path) == (status, path)
+                for attempt, status in statuses:
+                    headers = {"Idempotency-Key": job} if job else {}
+                    async with client.post(f"{url}{path}?attempt={attempt}", headers=headers) as given:
+                        assert (given.status, path, attempt) == (status, path, attempt)
                         assert given.headers.get("Retry-After") == ("1" if status == 429 else None)
         assert partner.end(10) == 0
-        assert "8 requests" in partner.output()
+        assert "13 requests" in partner.output()
         lines = log.read_text().splitlines()
         assert len(lines) == sum(len(statuses) for _, _, statuses in asked)
-        assert lines[0] == f"{asked[0][1]}\t/globex/x"
+        assert lines[0] == f"{asked[0][1]}\t/globex/x?attempt=1"
     finally:
         partner.kill()

@@ -35,6 +35,14 @@ def test_every_request_goes_to_the_partner_below_the_name_of_its_network() -> No
         assert postback.endpoint.url.startswith(f"http://127.0.0.1:4711/{postback.partner}/")
 
 
+def test_every_address_tells_the_attempt_and_nothing_else_that_only_the_sender_knows() -> None:
+    """The partner answers by it, and what it must be asked for can be told beforehand."""
+    for postback in load_configuration(URL, "").postbacks:
+        assert postback.endpoint.url.count("attempt={attempt}") == 1
+        told = [postback.endpoint.url, *(one.value for one in postback.endpoint.parameters)]
+        assert not [one for one in told if "{now" in one or "${" in one]
+
+
 def test_partners_apps_and_agency() -> None:
     configuration = load_configuration(URL, "")
     assert [partner.id for partner in configuration.partners] == ["acme_ads", "globex", "initech", "northwind"]

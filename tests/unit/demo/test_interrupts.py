@@ -29,6 +29,22 @@ def test_a_signal_is_an_exception(interrupts: Interrupts, number: signal.Signals
         interrupts.check()
 
 
+def test_the_end_of_the_terminal_is_ignored_where_it_was() -> None:
+    """As `nohup` starts a command."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        made = Interrupts()
+        made.install()
+        signal.raise_signal(signal.SIGHUP)
+        assert made.asked == 0
+        with pytest.raises(Interrupted):
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def test_within_held_it_waits_for_the_end_of_the_block(interrupts: Interrupts) -> None:
     done = []
 
