@@ -26,6 +26,17 @@ MARK = "DEMO_UNDER_TEST"
 NOWHERE = "http://127.0.0.1:9"
 
 
+@contextmanager
+def as_a_terminal_starts() -> Iterator[None]:
+    """What is started meanwhile heeds SIGHUP and SIGINT, also where the tests themselves were told not to."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGHUP, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 class Demo:
     """A running `ringback demo`. Its temporary folders are made in `temporary`."""
 
@@ -41,7 +52,16 @@ class Demo:
         self._output, child = pty.openpty() if columns else os.pipe()
         if columns:
             fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        self.process = subprocess.Popen(
+        with as_a_terminal_starts():
+            self.process = self._started(folder, arguments, child, environment)
+        os.close(child)
+        self._reading = threading.Thread(target=self._read, daemon=True)
+        self._reading.start()
+
+    def _started(
+        self, folder: Path, arguments: tuple[str, ...], child: int, environment: dict[str, str]
+    ) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
             [sys.executable, "-P", "-m", "streams.cli.main", "demo", *arguments],
             cwd=folder,
             env={
@@ -59,9 +79,6 @@ class Demo:
             stderr=child,
             start_new_session=True,
         )
-        os.close(child)
-        self._reading = threading.Thread(target=self._read, daemon=True)
-        self._reading.start()
 
     def _read(self) -> None:
         try:

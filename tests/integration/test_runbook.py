@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 from streams.local.exchange import OK, Answer
@@ -37,7 +38,8 @@ async def test_a_pause_after_a_410_is_taken_back(settings: Settings, tmp_path: P
         bench.decide([job_for(partner.url("/i"), 2)])
         await eventually_async(lambda: running.counted("retries_total", partner="acme", reason="paused") >= 1)
 
-        given = os.environ | environment(settings) | {"PYTHONPATH": str(ROOT)}
+        ours = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        given = os.environ | environment(settings) | {"PYTHONPATH": str(ROOT), "PATH": ours}
         ran = await asyncio.to_thread(
             subprocess.run, ["bash", "-c", command], cwd=tmp_path, env=given, capture_output=True, timeout=30
         )

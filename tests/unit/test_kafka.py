@@ -72,8 +72,9 @@ def test_delay_topics_are_stamped_by_the_broker_and_config_is_compacted() -> Non
         "cleanup.policy": "delete",
         "retention.ms": str(7 * 86_400_000),
         "message.timestamp.type": "LogAppendTime",
+        "max.message.bytes": str(kafka.LARGEST_BATCH),
     }
-    assert rows["config"].config() == {"cleanup.policy": "compact"}
+    assert rows["config"].config() == {"cleanup.policy": "compact", "max.message.bytes": str(kafka.LARGEST_BATCH)}
 
 
 @pytest.mark.parametrize(("inputs", "users"), [(1, 1), (16, 16), (100, 16)])

@@ -21,7 +21,7 @@ main()
 """
 
 
-def press(before: str = "") -> subprocess.CompletedProcess[str]:
+def press(before: str = "signal.signal(signal.SIGINT, signal.default_int_handler)") -> subprocess.CompletedProcess[str]:
     program = PROGRAM.format(before=before)
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
 

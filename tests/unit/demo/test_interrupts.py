@@ -12,7 +12,8 @@ from streams.demo.interrupts import SIGNALS, Interrupted, Interrupts
 
 @pytest.fixture
 def interrupts() -> Iterator[Interrupts]:
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    # As a terminal starts it, however the tests were started.
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
     made = Interrupts()
     made.install()
     yield made
