@@ -109,10 +109,6 @@ class Counts:
         """The number in a column over all postbacks."""
         return sum(self.count(postback_id, column) for postback_id in self.postbacks)
 
-    def all_ended(self) -> bool:
-        """Whether no decided job waits."""
-        return not any(jobs.waiting for jobs in self.postbacks.values())
-
     def _once(self, postback_id: str, ids: set[str], job_id: str, what: str) -> None:
         if job_id in ids:
             self.twice.append(f"{postback_id}: job {job_id} {what} a second time")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -48,7 +48,7 @@ class Reader:
         options = kafka.consumer_settings(settings, group_id="reads-only", enable_partition_eof=True)
         self._consumer = Consumer(options)
         try:
-            places = [TopicPartition(topic, number, 0) for topic in topics for number in self._partitions(topic)]
+            places = self._places(topics)
         except BaseException:
             self._consumer.close()
             raise
@@ -56,15 +56,17 @@ class Reader:
         self._next = {(place.topic, place.partition): 0 for place in places}
         self._consumer.assign(places)
 
-    def _partitions(self, topic: str) -> list[int]:
+    def _places(self, topics: Sequence[str]) -> list[TopicPartition]:
+        """The beginning of each partition of each topic."""
         try:
             # Asked for by name, a topic could be made by the broker itself.
             found = self._consumer.list_topics(timeout=ASK_SECONDS).topics
         except KafkaException as error:
             raise self._stopped(error.args[0]) from error
-        if topic not in found:
-            raise Stop(f"there is no topic {topic}", "`ringback topics list` shows the names", RUNTIME)
-        return list(found[topic].partitions)
+        for topic in topics:
+            if topic not in found:
+                raise Stop(f"there is no topic {topic}", "`ringback topics list` shows the names", RUNTIME)
+        return [TopicPartition(topic, number, 0) for topic in topics for number in found[topic].partitions]
 
     def more(self) -> Iterator[Message]:
         """What has come, at most `BATCH` records; after a moment, when there is nothing, that."""
