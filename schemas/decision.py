@@ -16,7 +16,7 @@ RESULTS: dict[str, str] = {
     "unknown_app": "no such app is configured",
 }
 
-#: Why a candidate postback gave no job.
+#: Why a candidate postback gave no job. Those from `not_first` on say why its derived event did not fire.
 NOES: dict[str, str] = {
     "other_source": "the attribution that the event goes by is another partner's, or organic",
     "other_campaign": "the attribution's campaign is not the postback's",
@@ -27,7 +27,25 @@ NOES: dict[str, str] = {
     "claimed_before": "the postback had its job for this install before it was claimed",
     "unrenderable": "a value cannot stand where the template puts it",
     "too_large": "the rendered job is larger than the limit",
+    "not_first": "the device (or user) has had its first before",
+    "not_first_since": "the device has had its first since the attribution began",
+    "inside_window": "the last activity lies within the inactivity window",
+    "same_period": "the 24-hour period has had its session, or is the first one",
+    "late": "the record is late: it opens no attribution and moves no window",
 }
+
+#: The noes that the level `nos` leaves out: they are the rule, not news.
+QUIET = frozenset(
+    {
+        "other_source",
+        "other_campaign",
+        "not_first",
+        "not_first_since",
+        "inside_window",
+        "same_period",
+        "late",
+    }
+)
 
 
 class Verdict(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -52,8 +70,9 @@ class DerivedNote(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Decision(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """The story of one input record, as far as the level tells it (`nos` leaves out jobs, *other source* and *other
-    campaign*).
+    """The story of one input record, as far as the level tells it (`nos` leaves out jobs and the `QUIET` noes).
+
+    What concerns the user rather than the device is decided later and told in a record of its own, with `scope` `user`.
     """
 
     record_id: str
@@ -69,3 +88,4 @@ class Decision(msgspec.Struct, kw_only=True, omit_defaults=True):
     late: bool = False
     derived: list[DerivedNote] = []
     verdicts: list[Verdict] = []
+    scope: Literal["device", "user"] = "device"

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from schemas import config, control, dead_letter, decision, job, receipt, record
+from schemas import config, control, dead_letter, decision, job, receipt, record, report, user
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 FOLDER = Path(__file__).with_name("json")
@@ -26,6 +26,8 @@ SCHEMAS: dict[str, tuple[type[msgspec.Struct], str]] = {
     "receipt": (receipt.Receipt, "A record of the receipts topic."),
     "dead-letter": (dead_letter.DeadLetter, "A record of the dead-letters topic."),
     "decision": (decision.Decision, "A record of the decisions topic."),
+    "user": (user.UserRecord, "A record of the users topic with a key `<project>|<user_id>`."),
+    "report": (report.ReportRow, "A record of the report topic; its key is the JSON list of every field but `counts`."),
     "config-app": (config.App, "A record of the config topic with a key `<generation>/app/<id>`."),
     "config-partner": (config.Partner, "A record of the config topic with a key `<generation>/partner/<id>`."),
     "config-postback": (config.Postback, "A record of the config topic with a key `<generation>/postback/<id>`."),

@@ -11,8 +11,10 @@ from functools import lru_cache
 from streams import kafka, logs, settings
 from streams.config.follow import ConfigurationFollower
 from streams.engine import application
-from streams.engine.batch import Limits, Names
+from streams.engine.output import Limits, Names
 from streams.engine.pipeline import Pipeline
+from streams.engine.stages import Processors
+from streams.engine.users import UserPipeline
 from streams.errors import Stop
 from streams.settings import Settings
 
@@ -22,13 +24,11 @@ __all__ = ["app", "build", "run_worker"]  # noqa: F822 -- `app` is made by __get
 def build(settings: Settings) -> application.App:
     """The worker's app with these settings, not started. Raises `Stop`."""
     topics = kafka.Topics(settings.topic_prefix)
-    pipeline = Pipeline(
-        Names(topics.delivery, topics.decisions, topics.dead_letters),
-        settings.decisions_level,
-        Limits(record_bytes=settings.max_record_bytes, held_records=settings.hold_limit),
-        kafka.partition_of,
-    )
-    return application.build_app(settings, pipeline, ConfigurationFollower)
+    names = Names(topics.delivery, topics.decisions, topics.dead_letters, topics.users, topics.report)
+    level = settings.decisions_level
+    limits = Limits(record_bytes=settings.max_record_bytes, held_records=settings.hold_limit)
+    processors = Processors(Pipeline(names, level, limits, kafka.partition_of), UserPipeline(names, level, limits))
+    return application.build_app(settings, processors, ConfigurationFollower)
 
 
 def run_worker(settings: Settings) -> int:

@@ -84,7 +84,12 @@ class TopicRow:
 
     def partitions(self, inputs: int) -> int:
         """How many partitions it has when the input topics have `inputs`."""
-        return {"input": inputs, "users": min(MAX_USERS_PARTITIONS, inputs), "one": 1}[self.count]
+        return {"input": inputs, "users": users_partitions(inputs), "one": 1}[self.count]
+
+
+def users_partitions(inputs: int) -> int:
+    """How many partitions the users topic, and with it the user stage, has when the input topics have `inputs`."""
+    return min(MAX_USERS_PARTITIONS, inputs)
 
 
 def largest_state(record_bytes: int) -> int:
@@ -96,7 +101,7 @@ def topic_table(prefix: str) -> tuple[TopicRow, ...]:
     """Every topic of ours (contract §2). Input topics are the user's, changelogs the engine's."""
     topics = Topics(prefix)
     return (
-        TopicRow(topics.users, "what the device stage tells the user stage; not used yet", "users", DAY_MS),
+        TopicRow(topics.users, "what the device stage tells the user stage", "users", DAY_MS),
         TopicRow(topics.delivery, "jobs that are due now", "input", 7 * DAY_MS),
         # The order within a delay topic is the order of due times only if the broker stamps the records.
         *(
@@ -112,7 +117,7 @@ def topic_table(prefix: str) -> tuple[TopicRow, ...]:
             largest=LARGEST_DEAD_LETTER,
         ),
         TopicRow(topics.decisions, "what was decided for a record, and why not", "input", 7 * DAY_MS),
-        TopicRow(topics.report, "daily counts; not used yet", "input", None),
+        TopicRow(topics.report, "daily counts for reports", "input", None),
         TopicRow(topics.config, "apps, partners and postbacks, by generation", "one", None),
         TopicRow(topics.control, "pauses and holds of partners and postbacks", "one", None),
     )

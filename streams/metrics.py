@@ -70,7 +70,7 @@ class Metrics:
         Histogram, "Input records per batch.", buckets=(1, 5, 10, 50, 100, 250, 500, 1000, 2000, 5000)
     )
     decision_latency_seconds = Row(Histogram, "Appended to decided, time held excluded.", buckets=FAST)
-    recovery_seconds = Row(Gauge, "How long the newest recovery of a partition took.", "partition")
+    recovery_seconds = Row(Gauge, "How long the newest recovery of a partition took.", "stage", "partition")
     source_paused = Row(Gauge, "1 while a source stands still because too much of it is bad.", "source")
 
     # The sender

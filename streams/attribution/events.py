@@ -1,8 +1,9 @@
 """The derived events (contract §5): one table that the fold, the validation of postbacks, docs and console read.
 
 A record has a *family*: its own name when that is reserved, else `event`; what befalls the device adds `install`,
-`re_install` and `re_engagement`. Each row of a family says when its derived event fires and which attribution it goes
-by. A new derived event is a new row; nothing elsewhere asks for a name.
+`re_install` and `re_engagement`, what befalls the user `new_user` and `re_engagement_user`. Each row of a family says
+when its derived event fires and which attribution it goes by. A new derived event is a new row; nothing elsewhere asks
+for a name.
 
 `<name>` in a row's name stands for the name of a custom event.
 """
@@ -41,6 +42,9 @@ NO_CUSTOM_NAMES = RESERVED | ALIASES.keys() | {"install"}
 
 NAME = "<name>"
 
+#: The derived event that is counted from the starts of attributions, see `sessions`.
+SESSION = "session"
+
 
 class Fires(enum.Enum):
     """How often a row fires among the records of its family."""
@@ -48,14 +52,16 @@ class Fires(enum.Enum):
     EVERY = "every time"
     LIFETIME = "the first in the lifetime"
     PERIOD = "the first since the last attribution"
+    DAILY = "at most one in each 24-hour period, none in the first"
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One derived event.
 
     `bit` is the place of the family in the bits that remember used firsts (None: every time, or a custom event, whose
-    name is remembered). It is stored with every device: never give a family another one. `scopes` are the values that
-    a postback's `scope` may have. `source` is where the rule comes from.
+    name is remembered). It is stored with every device and user: never give a family another one. `scopes` are the
+    values that a postback's `scope` may have, the first one when it says nothing; a row of only one scope is of that
+    scope whatever is said. `source` is where the rule comes from.
     """
 
     name: str
@@ -122,6 +128,15 @@ TABLE: tuple[Row, ...] = (
         name="re_engagement", family="re_engagement", fires=Fires.EVERY, goes_by="current", platforms=EVERYWHERE,
         source=MYTRACKER, doc="an activity after more than the inactivity window without one",
     ),
+    Row(
+        name="new_user", family="new_user", fires=Fires.EVERY, goes_by="first", platforms=EVERYWHERE,
+        source=MYTRACKER, doc="the first record that ever carries this user id in the project", scopes=("user",),
+    ),
+    Row(
+        name="re_engagement_user", family="re_engagement_user", fires=Fires.EVERY, goes_by="current",
+        platforms=EVERYWHERE, source=MYTRACKER, scopes=("user",),
+        doc="an activity of the user, on any device, after more than the inactivity window without one",
+    ),
     *_four_forms("payment", MOBILE, 0, ("device", "user")),
     *_four_forms("custom_payment", EVERYWHERE, 1, ("device", "user")),
     *_four_forms("registration", EVERYWHERE, 2),
@@ -130,6 +145,11 @@ TABLE: tuple[Row, ...] = (
     Row(
         name="app_open", family="launch", fires=Fires.EVERY, goes_by="first", platforms=MOBILE, source=MYTRACKER,
         doc="every `launch`",
+    ),
+    Row(
+        name=SESSION, family="launch", fires=Fires.DAILY, goes_by="current", platforms=MOBILE, source=MYTRACKER,
+        doc="a `launch`, one in each 24-hour period from the first appearance (at `all`), or from the latest start of "
+        "an attribution to the postback's partner; then it goes by that one",
     ),
 )  # fmt: skip
 

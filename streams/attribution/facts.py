@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -24,12 +24,21 @@ class Derived(msgspec.Struct, frozen=True):
     claim: bool = False
 
 
+class Session(NamedTuple):
+    """An attribution that had begun by the time of a launch, and whether the launch is a session counted from it."""
+
+    attribution: Attribution
+    due: bool
+
+
 class Fact(msgspec.Struct, frozen=True):
     """What became of one record: a key of `schemas.decision.RESULTS`, and its derived events in the order of the table.
 
     `late` means that it was processed after one with a later time. `installed_at` is the own time of the device's
     install as far as known after this record. A held record has a fact when it is held and another when it is
-    processed.
+    processed. `first` is the device's first attribution and `period` the one in which the record lies, both as they
+    are after a record that was processed or is a reinstall. `sessions` of a launch are the attributions from which
+    sessions may be counted, the latest start first.
     """
 
     entry: Entry
@@ -37,6 +46,9 @@ class Fact(msgspec.Struct, frozen=True):
     late: bool = False
     derived: tuple[Derived, ...] = ()
     installed_at: int | None = None
+    first: Attribution | None = None
+    period: Attribution | None = None
+    sessions: tuple[Session, ...] = ()
 
 
 class Step(msgspec.Struct, frozen=True):

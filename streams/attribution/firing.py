@@ -8,7 +8,7 @@ import msgspec
 
 from . import events
 from .facts import Derived
-from .marks import has, mark
+from .marks import mark, place
 from .state import Attribution, Device
 
 #: Names of custom events are free text. Only this many of at most this length are kept ready.
@@ -22,6 +22,7 @@ class Due(msgspec.Struct, frozen=True):
     event: str
     of_lifetime: bool
     of_period: bool
+    of_day: bool
     by_current: bool
     mask: int
 
@@ -29,13 +30,16 @@ class Due(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """What a name means: which derived events may be due, and what it does to the windows.
 
-    `mark` stands for the name among the used firsts, if it is a custom event's.
+    `mark` stands for the name among the used firsts, if it is a custom event's. `of_user` are the masks of the firsts
+    in a user's lifetime, by derived event.
     """
 
     due: tuple[Due, ...]
     mark: bytes
     is_activity: bool
     is_web_visit: bool
+    has_sessions: bool
+    of_user: tuple[tuple[str, int], ...]
 
 
 def plan_of(name: str, platform: str) -> Plan:
@@ -49,22 +53,27 @@ def _ready(name: str, platform: str) -> Plan:
 
 
 def _plan(name: str, family: str, platform: str) -> Plan:
+    rows = [row for row in events.TABLE if row.family == family and platform in row.platforms]
     due = tuple(
         Due(
             event=row.name.replace(events.NAME, name),
             of_lifetime=row.fires is events.Fires.LIFETIME,
             of_period=row.fires is events.Fires.PERIOD,
+            of_day=row.fires is events.Fires.DAILY,
             by_current=row.goes_by == "current",
             mask=0 if row.bit is None else 1 << row.bit,
         )
-        for row in events.TABLE
-        if row.family == family and platform in row.platforms
+        for row in rows
+        if "device" in row.scopes
     )
+    firsts = [row for row in rows if "user" in row.scopes and row.bit is not None]
     return Plan(
         due=due,
         mark=mark(name),
         is_activity=name in events.ACTIVITIES,
         is_web_visit=platform == "web" and name in events.WEB_VISITS,
+        has_sessions=any(one.of_day for one in due),
+        of_user=tuple((row.name, 1 << row.bit) for row in firsts if row.bit is not None),
     )
 
 
@@ -86,19 +95,35 @@ def fire(plan: Plan, device: Device, period: Attribution, derived: list[Derived]
     first = device.attributions[0]
     for due in plan.due:
         if due.of_lifetime:
-            if not _use_first(device, due.mask, plan.mark):
+            if not (_use_bits(device, due.mask) if due.mask else _use_name(device, plan.mark)):
                 continue
-        elif due.of_period and not _use_first(period, due.mask, plan.mark):
-            continue
+        elif due.of_period:
+            if not (_use_bits(period, due.mask) if due.mask else _use_name_in(period, device, plan.mark)):
+                continue
+        elif due.of_day:
+            continue  # `sessions` judges it, attribution by attribution
         derived.append(Derived(due.event, period if due.by_current else first, claim))
 
 
-def _use_first(owner: Device | Attribution, mask: int, name: bytes) -> bool:
-    if mask:
-        unused = not owner.firsts & mask
-        owner.firsts |= mask
-        return unused
-    if has(owner.names, name):
+def _use_bits(owner: Device | Attribution, mask: int) -> bool:
+    unused = not owner.firsts & mask
+    owner.firsts |= mask
+    return unused
+
+
+def _use_name(device: Device, name: bytes) -> bool:
+    if place(device.names, name) >= 0:
         return False
-    owner.names += name
+    device.names += name
+    return True
+
+
+def _use_name_in(period: Attribution, device: Device, name: bytes) -> bool:
+    """The first of a lifetime comes before that of a period in the table: the device has the name by now."""
+    bit = 1 << place(device.names, name)
+    used = int.from_bytes(period.names, "little")
+    if used & bit:
+        return False
+    used |= bit
+    period.names = used.to_bytes((used.bit_length() + 7) // 8, "little")
     return True

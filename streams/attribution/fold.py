@@ -19,13 +19,13 @@ from schemas.config import App
 from schemas.record import Event
 
 from .entry import Entry
-from .facts import Derived, Fact, Result, Step
+from .facts import Derived, Fact, Result, Session, Step
 from .marks import has_seen, mark, see
 from .periods import process
 from .state import Device, Held
 from .touches import Lookbacks
 
-__all__ = ["Derived", "Fact", "Lookbacks", "Step", "fold", "release"]
+__all__ = ["Derived", "Fact", "Lookbacks", "Session", "Step", "fold", "release"]
 
 _to_json = msgspec.json.Encoder().encode
 _from_json = msgspec.json.Decoder(Event).decode
@@ -41,10 +41,8 @@ def fold(device: Device | None, entry: Entry, app: App, lookbacks: Lookbacks, ho
     record_mark = mark(entry.kind + entry.id)
     if has_seen(device.seen, record_mark):
         return _step(device, app, entry, "duplicate")
-    seen = see(device.seen, record_mark, entry.at, oldest)
-    if oldest is not None and len(seen) <= len(device.seen):
+    if see(device.seen, record_mark, entry.at, oldest, app.dedup_window) and oldest is not None:
         device.forgotten = max(device.forgotten, oldest)
-    device.seen = seen
 
     record = entry.record
     if isinstance(record, Event) and _waits(device, entry, app):

@@ -40,7 +40,7 @@ def place(record: Install | Event, kind: Kind, appended: int, origin: str, app: 
     device_id = identify(record, app)
     if device_id is None:
         return Rejection("no_identifier", f"none of {', '.join(app.device_key)}")
-    if too_long := _too_long(id=record.id or "", event_name=name, identifier=device_id):
+    if too_long := _too_long(id=record.id or "", event_name=name, identifier=device_id, user_id=record.user_id or ""):
         return too_long
     at, clicked = appended, None
     try:

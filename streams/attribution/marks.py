@@ -1,17 +1,27 @@
-"""Small sets in bytes: what a device has to remember of ids and names, at 8 bytes of hash each.
+"""Small sets in bytes: what a device has to remember of ids and names, as hashes.
 
-Two different texts share a hash once in 2⁶⁴ pairs; that is accepted.
+A name has 8 bytes: two different ones share them once in 2⁶⁴ pairs. An id has 6, for there are many: of two records of
+a device, one is taken for a duplicate of the other once in 2⁴⁸ pairs. Both are accepted.
 """
 
 from __future__ import annotations
 
-import struct
 from hashlib import blake2b
 
+import msgspec
+
 WIDTH = 8
+SEEN_WIDTH = 6
 _MINUTE = 60_000
-_SEEN = WIDTH + 4
-_minute = struct.Struct(">I")
+#: The ids of a dedup window are remembered in so many bundles: the oldest is forgotten as a whole.
+_BUNDLES = 8
+
+
+class Seen(msgspec.Struct, array_like=True):
+    """A bundle of ids: the newest own time among their records, in minutes, rounded up; and their marks."""
+
+    until: int
+    marks: bytes
 
 
 def mark(text: str) -> bytes:
@@ -19,28 +29,40 @@ def mark(text: str) -> bytes:
     return blake2b(text.encode(), digest_size=WIDTH).digest()
 
 
-def has(marks: bytes, wanted: bytes, width: int = WIDTH) -> bool:
-    """Whether `wanted` is among the marks, which stand at multiples of `width`."""
+def place(marks: bytes, wanted: bytes, width: int = WIDTH) -> int:
+    """How many marks stand before `wanted`; -1 when it is not among them. Marks stand at multiples of `width`."""
     found = marks.find(wanted)
     while found > 0 and found % width:
         found = marks.find(wanted, found + 1)
-    return found >= 0
+    return found // width
 
 
-def has_seen(seen: bytes, wanted: bytes) -> bool:
+def has_seen(seen: list[Seen], wanted: bytes) -> bool:
     """Whether a record's mark is among those seen."""
-    return has(seen, wanted, _SEEN)
+    short = wanted[:SEEN_WIDTH]
+    return any(place(bundle.marks, short, SEEN_WIDTH) >= 0 for bundle in seen)
 
 
-def see(seen: bytes, new: bytes, at: int, oldest: int | None) -> bytes:
-    """The marks seen with a new one, of a record of own time `at`, without old ones.
+def see(seen: list[Seen], new: bytes, at: int, oldest: int | None, window: int) -> bool:
+    """Add the mark of a record of own time `at`, and drop old ones. Returns whether any were dropped.
 
-    One is kept at least while its record's time is not before `oldest` (None: for ever). It may stay longer: times
-    are kept in minutes, rounded up, and only the head is cut off, where the oldest are but for disorder. That cannot
-    be noticed, because a record so old is too late before it is a duplicate.
+    One is kept at least while its record's time is not before `oldest` (None: for ever). It may stay longer: a bundle
+    spans up to an eighth of `window`, and is dropped as a whole. That cannot be noticed, because a record so old is too
+    late before it is a duplicate.
     """
-    start = 0
+    before = len(seen)
     if oldest is not None:
-        while start < len(seen) and _minute.unpack_from(seen, start + WIDTH)[0] * _MINUTE < oldest:
-            start += _SEEN
-    return seen[start:] + new + _minute.pack(-(-at // _MINUTE))
+        seen[:] = [bundle for bundle in seen if bundle.until * _MINUTE >= oldest]
+    dropped = len(seen) < before
+    minute, span = -(-at // _MINUTE), window // (_BUNDLES * _MINUTE) or 1
+    if seen and minute // span <= seen[-1].until // span:
+        seen[-1].marks += new[:SEEN_WIDTH]
+        seen[-1].until = max(seen[-1].until, minute)
+    else:
+        seen.append(Seen(minute, new[:SEEN_WIDTH]))
+    return dropped
+
+
+def count_seen(seen: list[Seen]) -> int:
+    """How many ids are remembered."""
+    return sum(len(bundle.marks) for bundle in seen) // SEEN_WIDTH

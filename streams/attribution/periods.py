@@ -12,12 +12,15 @@ from itertools import pairwise
 import msgspec
 
 from schemas.config import App
+from schemas.touch import Touch
 
 from .entry import Entry
-from .facts import Derived, Fact
+from .events import SESSION
+from .facts import Derived, Fact, Session
 from .firing import Plan, befall, fire, plan_of
+from .sessions import launched
 from .state import KEPT, Attribution, Device, Reason
-from .touches import Lookbacks, Touch, eligible_touch
+from .touches import Lookbacks, eligible_touch
 
 
 def process(device: Device, entry: Entry, app: App, lookbacks: Lookbacks) -> Fact:
@@ -45,7 +48,14 @@ def _process_event(device: Device, entry: Entry, app: App, lookbacks: Lookbacks)
         device.newest = at
         period = device.attributions[-1]
     fire(plan, device, period, derived)
-    return Fact(entry, "processed", late, tuple(derived), device.installed_at)
+    sessions: tuple[Session, ...] = ()
+    if plan.has_sessions:
+        # A held launch may be older than anything that can still be read; those behind it are not.
+        sessions = launched(device, at, min(at, device.newest - app.dedup_window))
+        # At `all`, and in reports, periods count from the first appearance.
+        if sessions and sessions[-1].due:
+            derived.append(Derived(SESSION, period))
+    return Fact(entry, "processed", late, tuple(derived), device.installed_at, device.attributions[0], period, sessions)
 
 
 def _be_active(
@@ -75,8 +85,11 @@ def _process_install(device: Device, entry: Entry, app: App, touch: Touch | None
         _restart(device, app, at, Reason.RE_INSTALL, touch)
         fire(befall("re_install", app.platform), device, device.attributions[-1], derived)
     else:
-        return Fact(entry, "reinstall", installed_at=device.installed_at)
-    return Fact(entry, "processed", late, tuple(derived), device.installed_at)
+        first, period = device.attributions[0], _period_at(device, at)
+        return Fact(entry, "reinstall", installed_at=device.installed_at, first=first, period=period)
+    return Fact(
+        entry, "processed", late, tuple(derived), device.installed_at, device.attributions[0], _period_at(device, at)
+    )
 
 
 def _appear(device: Device, first: Attribution) -> Attribution:
@@ -91,11 +104,13 @@ def _restart(device: Device, app: App, at: int, reason: Reason, touch: Touch | N
     current = attributions[-1]
     if touch is None and not app.reattribute_to_organic:
         touch = current.touch
+    # What is held was not too late when it was read, however old it is by now.
+    oldest = min([at - app.dedup_window, *(one.at for one in device.held)])
     for period, following in pairwise(attributions):
         # No record that is not too late can fall into it again.
-        if period.names and following.start <= at - app.dedup_window:
+        if period.names and following.start <= oldest:
             period.names = b""
-            device.forgotten = max(device.forgotten, at - app.dedup_window)
+            device.forgotten = max(device.forgotten, oldest)
     attributions.append(Attribution(current.number + 1, at, reason, touch))
     if len(attributions) > KEPT + 1:
         del attributions[1]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from operator import attrgetter
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import msgspec
 
 from schemas.config import DAY, HOUR, MINUTE, Partner
 from schemas.record import TOUCH_FIELDS
+from schemas.touch import Touch
 
 from .entry import Entry
 
@@ -18,34 +19,6 @@ DEFAULT_LOOKBACKS = (7 * DAY, 24 * HOUR)
 
 #: A touch may lie this much after the record: clocks differ.
 SKEW = 5 * MINUTE
-
-
-class Touch(msgspec.Struct, array_like=True, frozen=True):
-    """The touch fields as they were written, in the order of `TOUCH_FIELDS`; but `click_timestamp` is milliseconds.
-
-    It is stored: new fields go to the end, with a default.
-    """
-
-    publisher_name: str | None
-    agency_name: str | None
-    campaign_name: str | None
-    campaign_id: str | None
-    touch_type: Literal["click", "impression"] | None
-    click_timestamp: int
-    click_id: str | None
-    s_publisher_name: str | None
-    s_publisher: str | None
-    s_campaign_name: str | None
-    s_campaign: str | None
-    s_site_name: str | None
-    s_site: str | None
-    s_adgroup_name: str | None
-    s_adgroup: str | None
-    s_ad_name: str | None
-    s_ad: str | None
-    s_keyword_name: str | None
-    s_placement_name: str | None
-    cost: float | None
 
 
 class Lookbacks(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from confluent_kafka import Message
 
 from streams import broker, kafka, topics
-from streams.engine.startup import changelog_topic
+from streams.engine.stages import STAGES, changelog_topic
 
 from . import kept, reading, release
 from .findings import Finding, ok, warning, worst, wrong
@@ -49,18 +49,20 @@ def inputs(site: Site) -> Iterator[Finding]:
 
 
 def ours(site: Site) -> Iterator[Finding]:
-    """Our own topics and the changelog: there, with the right counts, kept as the table says."""
+    """Our own topics and the changelogs: there, with the right counts, kept as the table says."""
     settings = site.settings
     rows = kafka.topic_table(settings.topic_prefix)
-    changelog = changelog_topic(settings)
-    found = site.look([*(row.name for row in rows), changelog])
+    changelogs = {stage: changelog_topic(settings, stage) for stage in STAGES}
+    found = site.look([*(row.name for row in rows), *changelogs.values()])
     findings = list(kept.missing([row.name for row in rows], found))
     if site.found_configuration:
         sources = [source for source in site.sources if not source.rekey]
         everything = {**found, **site.look(source.topic for source in sources)}
         partitions = site.partitions()
         largest = kafka.largest_state(settings.max_record_bytes)
-        findings += kept.changelog(changelog, found, partitions, largest)
+        findings += kept.changelog(changelogs["device"], found, partitions, largest)
+        users = kafka.users_partitions(partitions)
+        findings += kept.changelog(changelogs["user"], found, users, largest, "the users topic must have")
     else:
         # What the inputs are is not known: judged by the counts that most of our own topics have.
         sources, everything = [], dict(found)

@@ -146,15 +146,19 @@ def _in_step(name: str, topic: Kept, capped: bool) -> Iterator[Finding]:
         )
 
 
-def changelog(name: str, found: Mapping[str, Kept], partitions: int, largest: int) -> Iterator[Finding]:
-    """The topic of the worker's state; the first worker makes it. `largest`: the bytes that it must take."""
+def changelog(
+    name: str, found: Mapping[str, Kept], partitions: int, largest: int, inputs: str = "the input topics have"
+) -> Iterator[Finding]:
+    """The topic of a stage's state; the first worker makes it. `largest`: the bytes that it must take; `inputs`: who
+    has so many partitions.
+    """
     topic = found.get(name)
     if topic is None:
         yield ok(f"{name} is not there yet; the first worker makes it")
         return
     if topic.partitions != partitions:
         yield wrong(
-            f"{name} has {_count(topic.partitions, 'partition')}, the input topics have {partitions}: state would be "
+            f"{name} has {_count(topic.partitions, 'partition')}, {inputs} {partitions}: state would be "
             "looked for in the wrong place",
             "go back to the old number, or begin with empty state under a new RINGBACK_WORKER_ID",
         )

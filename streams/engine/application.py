@@ -16,8 +16,9 @@ from yarl import URL
 
 from streams import logs
 from streams.engine import transport
-from streams.engine.ports import Follow, Processor
+from streams.engine.ports import Follow
 from streams.engine.recovery import Abandoned
+from streams.engine.stages import Processors
 from streams.engine.worker import Engine
 from streams.errors import USAGE, Stop
 from streams.settings import Settings
@@ -62,10 +63,12 @@ class App(faust.App):
             await engine.close()
             _exit(engine.exit_status)
         engine.attach(cast(Any, self.consumer))
-        topic = self.topic(*(source.topic for source in engine.sources), schema=BatchSchema())
-        self.agent(topic, name="device", concurrency=1)(self._device)
+        # One agent for both stages: it only hands batches on. Faust's assignor groups topics by their number of
+        # partitions: those of the sources stay together, the users topic may be assigned apart.
+        topic = self.topic(*(topic for stage in engine.stages for topic in stage.topics), schema=BatchSchema())
+        self.agent(topic, name="stages", concurrency=1)(self._take)
 
-    async def _device(self, stream: Any) -> None:
+    async def _take(self, stream: Any) -> None:
         """The agent: gives each batch to its partition, which acknowledges it when it is applied."""
         async for event in stream.noack().events():
             self.engine.take(event.value, event.ack)
@@ -94,7 +97,7 @@ class BatchSchema(faust.Schema[Any, Any]):
         return decode
 
 
-def build_app(settings: Settings, processor: Processor, follow: Follow) -> App:
+def build_app(settings: Settings, processors: Processors, follow: Follow) -> App:
     """An app that is not started. Raises `Stop` when the settings cannot be followed."""
     state = settings.state_dir / settings.worker_id
     try:
@@ -126,7 +129,7 @@ def build_app(settings: Settings, processor: Processor, follow: Follow) -> App:
         web_tables_enabled=False,
         web_router_enabled=False,
     )
-    app.engine = Engine(settings, processor, follow)
+    app.engine = Engine(settings, processors, follow)
     return app
 
 

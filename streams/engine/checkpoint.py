@@ -6,17 +6,18 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from functools import partial
 from typing import NamedTuple
 
 from streams.clock import Clock
 from streams.engine import exits
-from streams.engine.batch import Output
 from streams.engine.faults import FaultPoints
 from streams.engine.holds import Holds
-from streams.engine.ports import Processor
+from streams.engine.output import Output
 from streams.engine.producer import Fenced, Place, Refused, Row, TransactionalProducer
 from streams.engine.raw import Raw
 from streams.engine.recovery import MARKER_KEY, Marker
+from streams.engine.stages import Stage, Unit
 from streams.engine.store import Applied, Store
 from streams.errors import Stop
 
@@ -31,14 +32,12 @@ class Done(NamedTuple):
 
 
 class Checkpoint:
-    """Applies the batches of one partition, one after the other."""
+    """Applies the batches of one partition of a stage, one after the other."""
 
     def __init__(
         self,
-        partition: int,
-        partitions: int,
-        changelog: str,
-        processor: Processor,
+        unit: Unit,
+        stage: Stage,
         store: Store,
         producer: TransactionalProducer,
         holds: Holds,
@@ -47,9 +46,10 @@ class Checkpoint:
         threads: Executor,
         faults: FaultPoints,
     ) -> None:
-        self._partition, self._partitions, self._changelog = partition, partitions, changelog
-        self._processor, self._store, self._producer = processor, store, producer
-        self._clock, self._threads, self._faults = clock, threads, faults
+        self._unit, self._stage = unit, stage
+        self._store, self._producer = store, producer
+        self._clock, self._threads = clock, threads
+        self._reached = partial(faults.reached, unit.stage)
         self.holds = holds
         self.marker = marker
 
@@ -58,8 +58,10 @@ class Checkpoint:
 
         1. Decide. In memory only; an error here (a record in the wrong partition) has changed nothing anywhere, and
            is raised.
-        2. Produce jobs, decisions and dead letters, one changelog record for each changed row, and behind them the
-           marker that says which input is thereby applied, all in one transaction of the partition's only producer.
+        2. Produce jobs, decisions, dead letters and counts, what the device stage tells the user stage, one changelog
+           record for each changed row, and behind them the marker that says which input is thereby applied, all in one
+           transaction of the partition's only producer. The user stage reads committed records, so it is told of a
+           record once, however often its batch was begun.
         3. Commit. This is the moment at which the batch has happened: its output and the knowledge of it appear
            together or not at all. A crash before it repeats the batch, a crash after it does not, for the marker is
            read before the inputs are.
@@ -91,7 +93,7 @@ class Checkpoint:
             if not left and not output.more:
                 break
         acknowledge()  # 5
-        self._faults.reached("acknowledged")
+        self._reached("acknowledged")
         return done
 
     async def note(self, marker: Marker) -> None:
@@ -103,29 +105,31 @@ class Checkpoint:
         self.marker = marker
 
     def _decide(self, records: Sequence[Raw], progress: int | None) -> Output:
-        output = self._processor.process(
-            self._partition, records, progress, self._clock.now(), self._store.read, self.holds, self._partitions
+        number, partitions = self._unit.number, self._stage.partitions
+        output = self._stage.processor.process(
+            number, records, progress, self._clock.now(), self._store.read, self.holds, partitions
         )
         if records and not output.taken and not output.more:
-            raise RuntimeError(f"the pipeline took none of {len(records)} records of partition {self._partition}")
-        self._faults.reached("decided")
+            raise RuntimeError(f"the pipeline took none of {len(records)} records of {self._unit}")
+        self._reached("decided")
         return output
 
     def _write(self, output: Output, marker: Marker) -> Place:
         """Steps 2 to 4, in a thread; when it returns, the batch has happened here too."""
         encoded = marker.encode()
-        place = self._producer.write(self._rows(output), (self._changelog, MARKER_KEY, encoded), self._faults.reached)
-        self._faults.reached("committed")
+        last = (self._stage.changelog, MARKER_KEY, encoded, None)
+        place = self._producer.write(self._rows(output), last, self._reached)
+        self._reached("committed")
         output.puts[MARKER_KEY] = encoded
         self._store.write(output.puts, Applied(place.offset + 1, place.appended))
-        self._faults.reached("stored")
+        self._reached("stored")
         return place
 
     def _rows(self, output: Output) -> Iterator[Row]:
         yield from output.outgoing
-        changelog = self._changelog
+        changelog = self._stage.changelog
         for key, value in output.puts.items():
-            yield changelog, key, value
+            yield changelog, key, value, None
 
     def _marker_after(self, records: Sequence[Raw]) -> Marker:
         positions = dict(self.marker.positions)
@@ -138,14 +142,14 @@ class Checkpoint:
 
     def _fail(self, error: BaseException, done: Done | None) -> None:
         if isinstance(error, Stop):
-            exits.die(exits.DISK, f"partition {self._partition}: {error}")
+            exits.die(exits.DISK, f"{self._unit}: {error}")
         if isinstance(error, Fenced):
             error.done = done.counts if done else Counter()
             raise error
         if isinstance(error, Refused):
             exits.die(
                 exits.CHECKPOINT_FAILED,
-                f"partition {self._partition}: the brokers refuse what is to be written, look at the topics' "
+                f"{self._unit}: the brokers refuse what is to be written, look at the topics' "
                 f"max.message.bytes and the rights (`ringback doctor`): {error}",
             )
-        exits.die(exits.CHECKPOINT_FAILED, f"partition {self._partition}: the batch could not be checkpointed", error)
+        exits.die(exits.CHECKPOINT_FAILED, f"{self._unit}: the batch could not be checkpointed", error)

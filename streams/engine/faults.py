@@ -1,7 +1,7 @@
 """Named steps at which a test may let the process die, as if by kill -9.
 
-Switched on by `RINGBACK_TEST_FAULT_POINT=<step>:<n>` (at the n-th time), which only tests set: the step is then
-announced in the log at start, so that it cannot be on unnoticed.
+Switched on by `RINGBACK_TEST_FAULT_POINT=<step>:<n>` (at the n-th time; `<stage>/<step>:<n>` counts one stage only),
+which only tests set: the step is then announced in the log at start, so that it cannot be on unnoticed.
 """
 
 from __future__ import annotations
@@ -22,21 +22,22 @@ class FaultPoints:
     """`reached(step)` kills the process when that is the step and the time that were asked for."""
 
     def __init__(self, wanted: str = "") -> None:
-        step, _, times = wanted.partition(":")
+        wanted, _, times = wanted.partition(":")
+        stage, _, step = wanted.rpartition("/")
         if step and step not in STEPS:
             raise ValueError(f"{VARIABLE}: no such step {step!r}; there are {', '.join(STEPS)}")
-        self._step, self._left = step, int(times or 1)
+        self._stage, self._step, self._left = stage, step, int(times or 1)
         if step:
-            log.warning("fault point: the process will be killed at step %r, time %d", step, self._left)
+            log.warning("fault point: the process will be killed at step %r, time %d", wanted, self._left)
 
     @classmethod
     def from_environment(cls) -> FaultPoints:
         """What the test asked for; nothing outside of tests."""
         return cls(os.environ.get(VARIABLE, ""))
 
-    def reached(self, step: str) -> None:
-        """Called at each step. May not return."""
-        if step == self._step:
+    def reached(self, stage: str, step: str) -> None:
+        """Called at each step of each stage. May not return."""
+        if step == self._step and self._stage in ("", stage):
             self._left -= 1
             if self._left <= 0:
                 os.kill(os.getpid(), signal.SIGKILL)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from streams.engine.partition import Batch, Partition
 from streams.engine.progress import Ends
+from streams.engine.stages import Input, Unit
 
 #: A fetch that finds nothing returns after so long (seconds), so that the next one may ask for other sources.
 FETCH_S = 0.05
@@ -22,8 +23,6 @@ LOOK_PAUSE_S = 0.005
 PLENTY = 1_000
 #: How often (seconds) a waiting partition is looked at, when nothing else happens.
 PAUSE_S = 0.01
-
-Input = tuple[str, int]
 
 
 class Fetched(NamedTuple):
@@ -44,7 +43,7 @@ class Intake:
 
     def __init__(
         self,
-        partitions: Mapping[int, Partition],
+        partitions: Mapping[Unit, Partition],
         ends: Ends,
         paused: set[str],
         release: Callable[[Partition], None],
@@ -99,9 +98,8 @@ class Intake:
         for partition in self._partitions.values():
             if partition.release_due():
                 self._release(partition)
-        if self._paused:
-            return []
-        return [batch for partition in self._partitions.values() if (batch := partition.take()) is not None]
+        going = [partition for partition in self._partitions.values() if self._paused.isdisjoint(partition.topics)]
+        return [batch for partition in going if (batch := partition.take()) is not None]
 
     async def _wait(self, fetch: Fetch) -> None:
         waiting = False
@@ -118,20 +116,20 @@ class Intake:
     def _start_fetch(self, fetch: Fetch) -> None:
         if self._fetching is not None or asyncio.get_running_loop().time() < self._next_fetch_at:
             return
-        wanted = [one for partition in self._partitions.values() for one in partition.wanted()]
+        wanted = {one: partition for partition in self._partitions.values() for one in partition.wanted()}
         if wanted:
             self._fetching = asyncio.create_task(self._fetch(fetch, wanted))
 
-    async def _fetch(self, fetch: Fetch, wanted: list[Input]) -> None:
+    async def _fetch(self, fetch: Fetch, wanted: Mapping[Input, Partition]) -> None:
         loop = asyncio.get_running_loop()
         try:
-            fetched = await fetch(wanted, FETCH_S)
+            fetched = await fetch(list(wanted), FETCH_S)
             if sum(map(len, fetched.records.values())) < PLENTY:
                 self._next_fetch_at = loop.time() + FETCH_PAUSE_S
-            for (topic, number), position in fetched.positions.items():
-                partition = self._partitions.get(number)
-                if partition is not None and partition.running:
-                    partition.feed(topic, fetched.records.get((topic, number), ()), position)
+            for one, position in fetched.positions.items():
+                partition = wanted[one]
+                if partition.running:  # not any more, when it has been let go of or is being opened anew
+                    partition.feed(one[0], fetched.records.get(one, ()), position)
         except Exception as error:
             self._failure = error
         finally:
@@ -142,24 +140,24 @@ class Intake:
         """Look up the ends that somebody waits for. True when somebody waits at all."""
         waiting = any(partition.waits() is not None for partition in self._partitions.values())
         if self._looking is None and asyncio.get_running_loop().time() >= self._next_look_at:
-            asked = [(topic, p.number) for p in self._partitions.values() for topic in p.looks_for()]
+            asked = {(topic, p.number): p for p in self._partitions.values() for topic in p.looks_for()}
             if asked:
                 self._looking = asyncio.create_task(self._look_up(asked))
         return waiting
 
-    async def _look_up(self, asked: list[Input]) -> None:
+    async def _look_up(self, asked: Mapping[Input, Partition]) -> None:
         try:
             # The moments are taken before the look-up is sent: what was appended before them is below the ends it
             # finds.
-            moments = {number: self._partitions[number].broker_clock.now() for _, number in asked}
+            moments = {one: partition.broker_clock.now() for one, partition in asked.items()}
             ends = await self._ends.of(asked)
             if ends is None:
                 await asyncio.sleep(1.0)
                 return
-            for (topic, number), end in ends.items():
-                partition = self._partitions.get(number)
-                if partition is not None and partition.running:
-                    partition.stood_at(topic, end, moments[number])
+            for one, end in ends.items():
+                partition = asked[one]
+                if partition.running:
+                    partition.stood_at(one[0], end, moments[one])
         finally:
             self._next_look_at = asyncio.get_running_loop().time() + LOOK_PAUSE_S
             self._looking = None

@@ -1,4 +1,4 @@
-"""One partition of the inputs, from its assignment to its revocation: it recovers, then merges, checkpoints and
+"""One partition of a stage, from its assignment to its revocation: it recovers, then merges, checkpoints and
 releases.
 
 Lives on the event loop; what blocks runs in threads. A partition that is assigned again is a new `Partition`.
@@ -9,26 +9,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaException
 
-from schemas.config import Source
 from streams.clock import Clock
 from streams.engine.checkpoint import Checkpoint, Done
 from streams.engine.faults import FaultPoints
 from streams.engine.holds import HOLD_PREFIX, Holds
 from streams.engine.merge import Limits, Merge, Wait
-from streams.engine.ports import Processor
 from streams.engine.positions import start_positions
 from streams.engine.producer import BarrierProducer, TransactionalProducer, Trouble, untold
 from streams.engine.progress import BrokerClock, Ends
 from streams.engine.raw import Raw
 from streams.engine.recovery import BARRIER_KEY, Abandoned, Recovered, Recovery
+from streams.engine.stages import Input, Stage, Unit, transactional_id
 from streams.engine.store import Store, StoreMemory
 from streams.settings import Settings
 
@@ -43,7 +41,7 @@ CLOCK_AGE_S = 30.0
 #: A seek that has not ended after so long (seconds) is made again.
 SEEK_S = 2.0
 
-Seek = Callable[[Mapping[tuple[str, int], int]], Any]
+Seek = Callable[[Mapping[Input, int]], Any]
 
 
 @dataclass(frozen=True)
@@ -51,10 +49,6 @@ class Shared:
     """What the partitions of one process share."""
 
     settings: Settings
-    sources: tuple[Source, ...]
-    partitions: int
-    changelog: str
-    processor: Processor
     clock: Clock
     threads: Executor
     memory: StoreMemory
@@ -76,15 +70,16 @@ class Batch(NamedTuple):
 class Partition:
     """The life of one assigned partition."""
 
-    def __init__(self, number: int, shared: Shared) -> None:
-        self.number = number
-        self._shared = shared
-        self._sources = {source.topic: source for source in shared.sources}
+    def __init__(self, unit: Unit, stage: Stage, shared: Shared) -> None:
+        self.unit, self.number = unit, unit.number
+        self._stage, self._shared = stage, shared
+        self._sources = {source.topic: source for source in stage.sources}
         batch_records = shared.settings.batch_records
-        kinds = [(source.topic, source.record == "install") for source in shared.sources]
+        kinds = [(source.topic, source.record == "install") for source in stage.sources]
         self.merge: Merge[Raw] = Merge(kinds, Limits(records=2 * batch_records))
         self.broker_clock = BrokerClock(shared.clock)
-        self._store = Store(_store_path(shared.settings, number), shared.memory)
+        folder = shared.settings.state_dir / shared.settings.worker_id / unit.stage / str(unit.number)
+        self._store = Store(folder, shared.memory)
         self._producer: TransactionalProducer | None = None
         self._checkpoint: Checkpoint | None = None
         #: A batch is on its way through Faust, which may drop it when the partition is revoked; then what is being
@@ -98,6 +93,10 @@ class Partition:
         self.moved_at = shared.clock.monotonic()
         self.recovered: Recovered | None = None
 
+    def anew(self) -> Partition:
+        """One in the place of this one, which has been closed."""
+        return Partition(self.unit, self._stage, self._shared)
+
     # -- from assignment to running
 
     async def open(self, seek: Seek) -> None:
@@ -106,17 +105,15 @@ class Partition:
         """
         recovered = await self._in_thread(self._recover)
         marker = await start_positions(
-            self._shared.sources, self.number, recovered.marker, self._shared.ends, lambda: self.closing
+            self._stage, self.number, recovered.marker, self._shared.ends, lambda: self.closing
         )
         if self.closing or self._producer is None:
             raise Abandoned
         holds = Holds.load(self._store.rows(HOLD_PREFIX))
         shared = self._shared
         checkpoint = Checkpoint(
-            self.number,
-            shared.partitions,
-            shared.changelog,
-            shared.processor,
+            self.unit,
+            self._stage,
             self._store,
             self._producer,
             holds,
@@ -135,8 +132,8 @@ class Partition:
         self.moved_at = shared.clock.monotonic()
         self.recovered, self._checkpoint = recovered, checkpoint
         log.info(
-            "partition %d: ready after %.1f s, %d changelog records read; inputs from %s",
-            self.number,
+            "%s: ready after %.1f s, %d changelog records read; inputs from %s",
+            self.unit,
             recovered.seconds,
             recovered.records,
             ", ".join(f"{topic} {offset}" for topic, offset in sorted(marker.positions.items())),
@@ -145,12 +142,12 @@ class Partition:
     def _recover(self) -> Recovered:
         shared = self._shared
         self._store.open()
-        transactional_id = f"{shared.settings.worker_id}-device-{self.number}"
-        self._producer = TransactionalProducer(shared.settings, transactional_id, self.number, shared.trouble)
+        own_id = transactional_id(shared.settings, self.unit)
+        self._producer = TransactionalProducer(shared.settings, own_id, self.number, shared.trouble)
         recovery = Recovery(
             shared.settings,
-            shared.changelog,
-            self.number,
+            self.unit,
+            self._stage,
             self._store,
             self._producer,
             shared.barriers,
@@ -165,6 +162,16 @@ class Partition:
     def running(self) -> bool:
         """Recovered, and not about to be closed."""
         return self._checkpoint is not None and not self.closing
+
+    @property
+    def topics(self) -> Iterable[str]:
+        """The names of its sources."""
+        return self._sources.keys()
+
+    @property
+    def inputs(self) -> list[Input]:
+        """What it reads: the partition of its number of each source."""
+        return [(topic, self.number) for topic in self._sources]
 
     @property
     def busy(self) -> bool:
@@ -191,7 +198,7 @@ class Partition:
         """Records that wait for an install."""
         return self._checkpoint.holds.records if self._checkpoint else 0
 
-    def wanted(self) -> list[tuple[str, int]]:
+    def wanted(self) -> list[Input]:
         """The inputs to fetch from."""
         return [(topic, self.number) for topic in self.merge.wanted()] if self.running else []
 
@@ -235,7 +242,7 @@ class Partition:
         Raises what the pipeline raises, before anything was applied.
         """
         if self._checkpoint is None:
-            raise RuntimeError(f"partition {self.number} is not running")
+            raise RuntimeError(f"{self.unit} is not running")
         done = await self._checkpoint.apply(records, self.merge.progress(), acknowledge)
         if done.marker is not None:
             self.broker_clock.sample(done.marker.appended, done.marker.heard)
@@ -288,15 +295,15 @@ class Partition:
         write = shared.barriers.write
         try:
             place = await self._in_thread(
-                write, shared.changelog, self.number, BARRIER_KEY, b"clock", lambda: self.closing
+                write, self._stage.changelog, self.number, BARRIER_KEY, b"clock", lambda: self.closing
             )
             self.broker_clock.sample(place.appended, place.heard)
         except KafkaException as error:
-            log.warning("partition %d: the broker's clock cannot be read: %s", self.number, error)
+            log.warning("%s: the broker's clock cannot be read: %s", self.unit, error)
         finally:
             self._refreshing = None
 
-    async def _move(self, seek: Seek, positions: Mapping[tuple[str, int], int]) -> None:
+    async def _move(self, seek: Seek, positions: Mapping[Input, int]) -> None:
         """Seek; given up when the partition is closed. In a rebalance aiokafka tells no position before the new
         assignment, and that waits for the closing.
         """
@@ -326,7 +333,3 @@ class Partition:
 
     async def _in_thread(self, function: Callable[..., Any], *arguments: object) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._shared.threads, function, *arguments)
-
-
-def _store_path(settings: Settings, number: int) -> Path:
-    return settings.state_dir / settings.worker_id / "device" / str(number)

@@ -17,8 +17,8 @@ BAD = "dead_letter"
 class Pauses:
     """Counts good and bad records per source, from what the batches counted. `paused` is read by the intake.
 
-    A source that is paused stops every partition, for the others may not overtake it (contract §4, *Merge*). A new
-    configuration, or a restart, lets it try again.
+    A source that is paused stops every partition of its stage, for the others may not overtake it (contract §4,
+    *Merge*). A new configuration, or a restart, lets it try again.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:

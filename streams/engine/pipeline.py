@@ -14,10 +14,12 @@ from collections.abc import Callable, Sequence
 from schemas.config import Configuration
 from streams.attribution import identity
 from streams.attribution.entry import Entry, Rejection
-from streams.engine.batch import Batch, Limits, Names, Outgoing, Output, Refused, Setting
+from streams.engine.batch import Batch, Refused
 from streams.engine.devices import Devices, Read
 from streams.engine.holds import Holds
+from streams.engine.output import Limits, Names, Outgoing, Output, Setting
 from streams.engine.raw import Raw
+from streams.engine.telling import Telling
 from streams.postbacks.decide import Level
 from streams.postbacks.index import Index
 from streams.sources.decode import Decoder, Rejected
@@ -84,7 +86,7 @@ class Pipeline:
         if self._setting is None:
             raise RuntimeError("process before configure")
         apps = self._setting.index.apps
-        batch = Batch(self._setting, partition, now, read, holds)
+        batch = Batch(self._setting, Telling(self._setting, partition, now, partitions), read, holds)
         placed: list[Entry | Refused] = []
         for raw in records:
             found = self._decoders[raw.topic].decode(raw.value)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from schemas.config import Configuration
-from streams.engine.batch import Output
 from streams.engine.holds import Holds
+from streams.engine.output import Output
 from streams.engine.raw import Raw
 from streams.settings import Settings
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from schemas.config import Source
 from streams.engine.progress import Ends
 from streams.engine.recovery import Abandoned, Marker
+from streams.engine.stages import Stage, Unit
 from streams.errors import Stop
 
 log = logging.getLogger(__name__)
@@ -17,13 +17,16 @@ RETRY_S = 0.5
 
 
 async def start_positions(
-    sources: Sequence[Source], partition: int, marker: Marker, ends_of: Ends, stopped: Callable[[], bool]
+    stage: Stage, number: int, marker: Marker, ends_of: Ends, stopped: Callable[[], bool]
 ) -> Marker:
-    """The marker, complete for the configured sources. Waits while the brokers are away.
+    """The marker, complete for the stage's sources. Waits while the brokers are away.
 
-    Raises `Stop` when an input ends before the marker: its topic was recreated, and reading on would skip records.
+    Raises `Stop` when an input of the user's ends before the marker: its topic was recreated, and reading on would skip
+    records. A topic of ours that was recreated holds only what has been written since, and nobody can write again what
+    is gone: it is read from its beginning, and the log says what that means.
     """
-    inputs = [(source.topic, partition) for source in sources]
+    inputs = [(topic, number) for topic in stage.topics]
+    unit = Unit(stage.name, number)
     while True:
         ends, starts = await ends_of.of(inputs), await ends_of.beginnings(inputs)
         if stopped():
@@ -32,23 +35,30 @@ async def start_positions(
             break
         await asyncio.sleep(RETRY_S)
     positions = {}
-    for source in sources:
-        at = (source.topic, partition)
+    for source in stage.sources:
+        at = (source.topic, number)
         known = marker.positions.get(source.topic)
         if known is None:
             positions[source.topic] = ends[at] if source.start == "latest" else starts[at]
             continue
         if known > ends[at]:
+            found = (
+                f"{source.topic} partition {number} ends at offset {ends[at]}, but {known} has been applied already: "
+                "the topic was recreated or truncated"
+            )
+            if stage.internal:
+                log.error("%s; what had not been read of it is lost, and it is read from its beginning", found)
+                positions[source.topic] = starts[at]
+                continue
             raise Stop(
-                f"{source.topic} partition {partition} ends at offset {ends[at]}, but {known} has been applied "
-                "already: the topic was recreated or truncated",
+                found,
                 "to process its new contents, give the source a new topic name, or begin with empty state under a new "
                 "RINGBACK_WORKER_ID",
             )
         if known < starts[at]:
             log.error(
-                "partition %d: %d records of %s were deleted by its retention before they were read",
-                partition,
+                "%s: %d records of %s were deleted by its retention before they were read",
+                unit,
                 starts[at] - known,
                 source.topic,
             )

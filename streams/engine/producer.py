@@ -66,12 +66,15 @@ class Refused(Exception):
     """
 
 
-#: A record to produce: topic, key, value (None deletes the key from a compacted topic).
-Row = tuple[str, bytes | None, bytes | None]
+#: A record to produce: topic, key, value (None deletes the key from a compacted topic), and the partition that it goes
+#: to (None: the writer's own number).
+Row = tuple[str, bytes | None, bytes | None, int | None]
 
 
 class TransactionalProducer:
-    """The one writer of a partition. A newer one with the same id fences this one off."""
+    """The one writer of a partition of a stage. A newer one with the same id fences this one off. `partition` is where
+    its records go, unless they say otherwise.
+    """
 
     def __init__(self, settings: Settings, transactional_id: str, partition: int, trouble: Trouble = untold) -> None:
         self.transactional_id = transactional_id
@@ -102,11 +105,10 @@ class TransactionalProducer:
                 if stopped() or not error.retriable():
                     raise
                 self._trouble("start")
-                log.warning("partition %d: waiting for the transaction coordinator: %s", self._partition, error.str())
+                log.warning("%s: waiting for the transaction coordinator: %s", self.transactional_id, error.str())
 
     def write(self, rows: Iterable[Row], last: Row, on_step: Callable[[str], None]) -> Place:
-        """Write `rows`, then `last`, to this partition number of their topics, in one transaction; where `last` came
-        to lie.
+        """Write `rows`, then `last`, in one transaction; where `last` came to lie.
 
         When it returns, everything is committed. A transaction that is given up because the brokers are away is written
         again from its beginning until they are back; raises `Fenced` when another process has taken over, and `Refused`
@@ -127,7 +129,7 @@ class TransactionalProducer:
                 if refused >= TRIES:
                     raise Refused(told) from exception
                 self._trouble("transaction")
-                log.warning("partition %d: the transaction is written again: %s", self._partition, error.str())
+                log.warning("%s: the transaction is written again: %s", self.transactional_id, error.str())
                 self._abort()
 
     def _transaction(self, rows: list[Row], last: Row, on_step: Callable[[str], None]) -> Place:
@@ -142,14 +144,15 @@ class TransactionalProducer:
 
         self._producer.begin_transaction()
         on_step("begun")
-        produce, partition = self._producer.produce, self._partition
-        for topic, key, value in rows:
+        produce, own = self._producer.produce, self._partition
+        for topic, key, value, partition in rows:
+            place = own if partition is None else partition
             try:
-                produce(topic, value, key, partition)
+                produce(topic, value, key, place)
             except BufferError:
-                self._insist(topic, value, key, partition)
-        topic, key, value = last
-        self._insist(topic, value, key, partition, on_delivery=on_delivery)
+                self._insist(topic, value, key, place)
+        topic, key, value, partition = last
+        self._insist(topic, value, key, own if partition is None else partition, on_delivery=on_delivery)
         on_step("produced")
         self._commit()
         while not placed and not failed:
@@ -179,7 +182,7 @@ class TransactionalProducer:
                     raise
                 # The outcome is open until a call gives it: the same call again continues it.
                 self._trouble("commit")
-                log.warning("partition %d: waiting for the commit: %s", self._partition, error.str())
+                log.warning("%s: waiting for the commit: %s", self.transactional_id, error.str())
 
     def _abort(self) -> None:
         left = ABORT_TRIES
@@ -195,7 +198,7 @@ class TransactionalProducer:
                 if not error.retriable() and not again:
                     raise Fenced(f"{self.transactional_id}: {error.name()}: {error.str()}") from exception
                 self._trouble("abort")
-                log.warning("partition %d: waiting for the abort: %s", self._partition, error.str())
+                log.warning("%s: waiting for the abort: %s", self.transactional_id, error.str())
                 if again:
                     time.sleep(ABORT_PAUSE_S)
 
@@ -230,7 +233,7 @@ class BarrierProducer:
             if not outcome.retriable() and outcome.code() != KafkaError._MSG_TIMED_OUT:
                 raise KafkaException(outcome)
             self._trouble("barrier")
-            log.warning("partition %d: the barrier is written again: %s", partition, outcome.str())
+            log.warning("%s partition %d: the barrier is written again: %s", topic, partition, outcome.str())
             time.sleep(0.2)
 
 

@@ -14,6 +14,7 @@ from schemas import dead_letter
 from streams.clock import Clock
 from streams.engine.checkpoint import Done
 from streams.engine.partition import Partition
+from streams.engine.stages import Input, Unit
 from streams.metrics import Metrics
 from streams.probes import Readiness
 
@@ -35,8 +36,8 @@ class Readings:
         self.metrics, self.readiness, self._clock = metrics, readiness, clock
         self._children: dict[tuple[str, ...], Any] = {}
         #: Partitions with input waiting, and since when that has been seen (monotonic seconds).
-        self._waiting: dict[int, float] = {}
-        self._partitions: Mapping[int, Partition] = {}
+        self._waiting: dict[Unit, float] = {}
+        self._partitions: Mapping[Unit, Partition] = {}
         readiness.watch(self._stuck)
         metrics.ready.set_function(lambda: readiness.ready)
         # A counter that begins with its first event hides it: no rate sees a rise.
@@ -68,7 +69,7 @@ class Readings:
                 child = self._children[key] = getattr(self.metrics, key[0]).labels(*key[1:])
             child.inc(count)
 
-    def assigned(self, partitions: Mapping[int, Partition]) -> None:
+    def assigned(self, partitions: Mapping[Unit, Partition]) -> None:
         """These are the worker's partitions now (the engine's own, living dictionary)."""
         self._partitions = partitions
         self._waiting = {}
@@ -77,11 +78,11 @@ class Readings:
 
     def recovering(self) -> None:
         """Some partition has recovered, or begins to."""
-        missing = sorted(number for number, one in self._partitions.items() if not one.running)
-        self.readiness.set("recovered", not missing, f"partitions {', '.join(map(str, missing))} are recovering")
-        for number, one in self._partitions.items():
+        missing = sorted(unit for unit, one in self._partitions.items() if not one.running)
+        self.readiness.set("recovered", not missing, f"recovering: {', '.join(map(str, missing))}")
+        for unit, one in self._partitions.items():
             if one.recovered is not None:
-                self.metrics.recovery_seconds.labels(str(number)).set(one.recovered.seconds)
+                self.metrics.recovery_seconds.labels(unit.stage, str(unit.number)).set(one.recovered.seconds)
 
     def reopening(self) -> None:
         """A partition is to be opened anew. Until it runs, its lag is not known; the others' is told in a moment."""
@@ -100,7 +101,7 @@ class Readings:
         self.metrics.records_held.set(0)
         self.readiness.set("assigned", False, "partitions are being assigned anew")
 
-    def looked(self, ends: Mapping[tuple[str, int], int] | None, paused: Collection[str] = ()) -> None:
+    def looked(self, ends: Mapping[Input, int] | None, paused: Collection[str] = ()) -> None:
         """The ends of all inputs, looked up now; None: the brokers do not answer. `paused`: sources that stand
         still.
         """
@@ -108,35 +109,42 @@ class Readings:
         if ends is None:
             self.trouble("ends")
         self.readiness.set("sources", not paused, f"paused, too much of them is bad: {', '.join(sorted(paused))}")
-        behind: Counter[int] = Counter()
-        for (topic, number), end in (ends or {}).items():
-            partition = self._partitions.get(number)
-            if partition is None or not partition.running:
-                continue
-            lag = max(0, end - partition.position(topic))
-            behind[number] += lag
-            labels = (topic, str(number))
-            self.metrics.lag_records.labels(*labels).set(lag)
-            self.metrics.lag_seconds.labels(*labels).set(partition.lag_seconds(topic) if lag else 0)
-        now = self._clock.monotonic()
-        # Without brokers, or with a source paused, nothing can move, and a restart would not help.
-        able = ends is not None and not paused
-        self._waiting = {number: self._waiting.get(number, now) for number, lag in behind.items() if lag and able}
+        now, waiting = self._clock.monotonic(), {}
+        for unit, partition in self._partitions.items():
+            behind = self._lag(partition, ends or {}) if partition.running else 0
+            # Without brokers, or with a source paused, nothing can move, and a restart would not help.
+            if behind and not set(paused).intersection(partition.topics):
+                waiting[unit] = self._waiting.get(unit, now)
+        self._waiting = waiting
         self.metrics.records_held.set(sum(one.held for one in self._partitions.values()))
         slow = self._not_moving(SLOW_S)
         self.readiness.set("progress", not slow, slow or "")
 
+    def _lag(self, partition: Partition, ends: Mapping[Input, int]) -> int:
+        """How many records wait for a partition; told by source."""
+        behind = 0
+        for topic, number in partition.inputs:
+            end = ends.get((topic, number))
+            if end is None:
+                continue
+            lag = max(0, end - partition.position(topic))
+            behind += lag
+            labels = (topic, str(number))
+            self.metrics.lag_records.labels(*labels).set(lag)
+            self.metrics.lag_seconds.labels(*labels).set(partition.lag_seconds(topic) if lag else 0)
+        return behind
+
     def _not_moving(self, seconds: float) -> str | None:
         now = self._clock.monotonic()
-        for number, since in self._waiting.items():
-            one = self._partitions.get(number)
+        for unit, since in self._waiting.items():
+            one = self._partitions.get(unit)
             if one is None or not one.running:
                 continue
             still = now - max(since, one.moved_at)
             if still > seconds:
                 waits = one.waits()
                 why = f"; it waits for {', '.join(waits.topics)} to pass append time {waits.appended}" if waits else ""
-                return f"partition {number} has not moved for {still:.0f} s with input waiting{why}"
+                return f"{unit} has not moved for {still:.0f} s with input waiting{why}"
         return None
 
     def _stuck(self) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -17,6 +18,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from streams import kafka
 from streams.engine.faults import FaultPoints
 from streams.engine.producer import BarrierProducer, Place, TransactionalProducer
+from streams.engine.stages import Stage, Unit
 from streams.engine.store import Applied, Store
 from streams.errors import Stop
 from streams.settings import Settings
@@ -68,17 +70,18 @@ class Recovery:
     def __init__(
         self,
         settings: Settings,
-        changelog: str,
-        partition: int,
+        unit: Unit,
+        stage: Stage,
         store: Store,
         producer: TransactionalProducer,
         barriers: BarrierProducer,
         stopped: Callable[[], bool],
         faults: FaultPoints,
     ) -> None:
-        self._settings, self._changelog, self._partition = settings, changelog, partition
+        self._settings, self._unit, self._changelog = settings, unit, stage.changelog
         self._store, self._producer, self._barriers = store, producer, barriers
-        self._stopped, self._faults = stopped, faults
+        self._stopped = stopped
+        self._reached = partial(faults.reached, unit.stage)
 
     def run(self) -> Recovered:
         """Fence, mark, read up to the mark. Raises `Abandoned`, `Stop` or KafkaException."""
@@ -90,17 +93,17 @@ class Recovery:
             # the changelog would not do, for a transaction's control record may be the last thing there and is never
             # delivered.
             barrier = self._barriers.write(
-                self._changelog, self._partition, BARRIER_KEY, self._producer.transactional_id.encode(), self._stopped
+                self._changelog, self._unit.number, BARRIER_KEY, self._producer.transactional_id.encode(), self._stopped
             )
         except KafkaException:
             if self._stopped():
                 raise Abandoned from None
             raise
-        self._faults.reached("barrier")
+        self._reached("barrier")
         # 3. Only now read: whatever is read up to the barrier is all there will ever be from others.
         self._check_store(barrier.offset, barrier.appended)
         records = self._read_to(barrier.offset)
-        self._faults.reached("recovered")
+        self._reached("recovered")
         marker = Marker.decode(self._store.read([MARKER_KEY])[0])
         return Recovered(marker, barrier, records, time.monotonic() - started)
 
@@ -111,13 +114,13 @@ class Recovery:
         if applied.offset > barrier:
             raise Stop(
                 f"the state in {self._store.path} is ahead of its changelog {self._changelog} partition "
-                f"{self._partition} (offset {applied.offset} against {barrier}): the topic was recreated, or this is "
+                f"{self._unit.number} (offset {applied.offset} against {barrier}): the topic was recreated, or this is "
                 "another cluster",
                 "use the cluster that the state belongs to, or remove the state directory: the state is then what the "
                 "changelog holds",
             )
         if now - applied.appended > TOMBSTONES_KEPT_MS // 2:
-            log.info("partition %d: the state on disk is old; it is built anew from the changelog", self._partition)
+            log.info("%s: the state on disk is old; it is built anew from the changelog", self._unit)
             self._store.wipe()
 
     def _read_to(self, barrier: int) -> int:
@@ -125,9 +128,9 @@ class Recovery:
         applied = self._store.applied()
         start, appended = applied or Applied(0, 0)
         consumer = Consumer(kafka.consumer_settings(self._settings, group_id=f"{self._settings.worker_id}-recovery"))
-        reader = _Progress(self._partition, start, barrier)
+        reader = _Progress(self._unit, start, barrier)
         try:
-            consumer.assign([TopicPartition(self._changelog, self._partition, start)])
+            consumer.assign([TopicPartition(self._changelog, self._unit.number, start)])
             while start <= barrier:
                 if self._stopped():
                     raise Abandoned
@@ -135,7 +138,7 @@ class Recovery:
                 before = start
                 for message in consumer.consume(CHUNK, 0.2):
                     if (error := message.error()) is not None:
-                        log.warning("partition %d: recovery: %s", self._partition, error.str())
+                        log.warning("%s: recovery: %s", self._unit, error.str())
                         continue
                     offset = message.offset() or 0
                     if offset > barrier:
@@ -157,8 +160,8 @@ class Recovery:
 class _Progress:
     """Tells the log now and then how far a long recovery has come."""
 
-    def __init__(self, partition: int, start: int, barrier: int) -> None:
-        self._partition, self._start, self._barrier = partition, start, barrier
+    def __init__(self, unit: Unit, start: int, barrier: int) -> None:
+        self._unit, self._start, self._barrier = unit, start, barrier
         self._begun = self._told = time.monotonic()
         self.records = 0
 
@@ -170,8 +173,8 @@ class _Progress:
         left = self._barrier - offset
         rate = (offset - self._start) / (now - self._begun)
         log.info(
-            "partition %d: recovering, %d changelog records left, about %.0f s",
-            self._partition,
+            "%s: recovering, %d changelog records left, about %.0f s",
+            self._unit,
             left,
             left / max(rate, 1),
         )

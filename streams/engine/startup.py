@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -11,6 +12,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from schemas.config import Source
 from streams import kafka, topics
 from streams.engine.recovery import TOMBSTONES_KEPT_MS, Abandoned
+from streams.engine.stages import StageName, changelog_topic
 from streams.errors import Stop
 from streams.settings import Settings
 
@@ -32,11 +34,6 @@ CHANGELOG_CONFIG = {
 }
 
 
-def changelog_topic(settings: Settings) -> str:
-    """The topic that holds the device stage's state."""
-    return f"{settings.worker_id}-device-changelog"
-
-
 def wait_for_kafka(settings: Settings, stopped: Callable[[], bool], tell: Callable[[str], None]) -> AdminClient:
     """Returns when the brokers answer; `tell` is given the reason each time they do not. Raises `Abandoned` when
     `stopped()`.
@@ -52,14 +49,16 @@ def wait_for_kafka(settings: Settings, stopped: Callable[[], bool], tell: Callab
 
 
 def check_topics(admin: AdminClient, settings: Settings, sources: tuple[Source, ...]) -> int:
-    """How many partitions the inputs have. Raises `Stop`: a topic is missing, counts differ, or one is kept wrongly."""
+    """How many partitions the inputs have. Raises `Stop`: a topic is missing, a count is not what it must be, or one
+    is kept wrongly.
+    """
     names = kafka.Topics(settings.topic_prefix)
     inputs = [source.topic for source in sources]
     if not inputs:
         raise Stop("the configuration has no source", "add one to `sources` and `ringback apply` it")
     if rekeyed := [source.topic for source in sources if source.rekey]:
         raise Stop(f"`rekey: true` is not supported yet: {', '.join(rekeyed)}", "key these topics by the device key")
-    written = (names.delivery, names.dead_letters, names.decisions)
+    written = (names.users, names.delivery, names.dead_letters, names.decisions, names.report)
     found = topics.look(admin, [*inputs, *written])
     if missing := [name for name in (*inputs, *written) if name not in found]:
         raise Stop(f"topics are missing: {', '.join(missing)}", "create them: `ringback topics create`")
@@ -72,9 +71,24 @@ def check_topics(admin: AdminClient, settings: Settings, sources: tuple[Source, 
     return found[inputs[0]].partitions
 
 
-def ensure_changelog(admin: AdminClient, settings: Settings, partitions: int) -> str:
-    """Create the changelog unless it is there; its name. Raises `Stop` when it has another number of partitions."""
-    name = changelog_topic(settings)
+class _Words(NamedTuple):
+    """How a stage is spoken of: what its state is of, and what its changelog must have as many partitions as."""
+
+    keyed: str
+    inputs: str
+    have: str
+
+
+_WORDS: dict[StageName, _Words] = {
+    "device": _Words("devices", "the sources", "have"),
+    "user": _Words("users", "the users topic", "has"),
+}
+
+
+def ensure_changelog(admin: AdminClient, settings: Settings, stage: StageName, partitions: int) -> str:
+    """Create a stage's changelog unless it is there; its name. Raises `Stop` when its partitions are not as many."""
+    name = changelog_topic(settings, stage)
+    words = _WORDS[stage]
     count = _counts(admin).get(name)
     if count is None:
         topic = NewTopic(name, partitions, settings.replication, config=CHANGELOG_CONFIG)
@@ -85,13 +99,13 @@ def ensure_changelog(admin: AdminClient, settings: Settings, partitions: int) ->
             if exception.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise Stop(
                     f"the changelog {name} could not be created: {exception.args[0].str()}",
-                    "allow it, or create it yourself: compacted, LogAppendTime, as many partitions as the sources",
+                    f"allow it, or create it yourself: compacted, LogAppendTime, as many partitions as {words.inputs}",
                 ) from exception
         return name
     if count != partitions:
         raise Stop(
-            f"the sources have {partitions} partitions, but the state was built for {count} (topic {name}): devices "
-            "would be looked for in the wrong place",
+            f"{words.inputs} {words.have} {partitions} partitions, but the state was built for {count} (topic {name}): "
+            f"{words.keyed} would be looked for in the wrong place",
             "go back to the old number; or begin with empty state under a new RINGBACK_WORKER_ID; or copy the inputs "
             "into topics of the new number under a new RINGBACK_WORKER_ID",
         )

@@ -21,8 +21,9 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from streams import kafka
-from streams.engine.intake import Fetched, Input
+from streams.engine.intake import Fetched
 from streams.engine.partition import Batch
+from streams.engine.stages import Input
 
 if TYPE_CHECKING:
     from streams.engine.worker import Engine, Membership

@@ -1,4 +1,5 @@
-"""The engine of a worker process: start-up in order, the assigned partitions, configuration changes, and the end.
+"""The engine of a worker process: start-up in order, the assigned partitions of both stages, configuration changes, and
+the end.
 
 The Faust app (`application`) calls it; it knows Faust only as the one who brings batches and is acknowledged.
 """
@@ -15,20 +16,23 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, Protocol
 
+from confluent_kafka.admin import AdminClient
+
 from schemas.config import Configuration, Source
-from streams import probes
+from streams import kafka, probes
 from streams.clock import Clock, SystemClock
 from streams.engine import exits, startup
 from streams.engine.faults import FaultPoints
-from streams.engine.intake import Input, Intake
+from streams.engine.intake import Intake
 from streams.engine.partition import Batch, Partition, Shared
 from streams.engine.pauses import Pauses
 from streams.engine.pipeline import WrongPartition
-from streams.engine.ports import Follow, Follower, Processor
+from streams.engine.ports import Follow, Follower
 from streams.engine.producer import BarrierProducer, Fenced
 from streams.engine.progress import Ends
 from streams.engine.readings import Readings
 from streams.engine.recovery import Abandoned
+from streams.engine.stages import STAGES, Input, Processors, Stage, Unit, users_source
 from streams.engine.store import StoreMemory
 from streams.errors import RUNTIME, Stop
 from streams.metrics import Metrics
@@ -66,7 +70,7 @@ class Engine:
     def __init__(
         self,
         settings: Settings,
-        processor: Processor,
+        processors: Processors,
         follow: Follow,
         *,
         clock: Clock | None = None,
@@ -77,21 +81,23 @@ class Engine:
         self.clock = clock or SystemClock()
         self.readings = Readings(metrics or Metrics(), Readiness(*Readings.CONDITIONS), self.clock)
         self.ends = Ends(settings)
-        self.partitions: dict[int, Partition] = {}
+        self.partitions: dict[Unit, Partition] = {}
         self.pauses = Pauses(settings, self.readings.metrics)
         self.intake = Intake(self.partitions, self.ends, self.pauses.paused, self._release)
         #: How the process ends, when not by a signal from outside.
         self.exit_status = 0
+        #: Of the configuration, and what follows from them.
         self.sources: tuple[Source, ...] = ()
+        self.stages: tuple[Stage, ...] = ()
         self.probes: Probes | None = None
-        self._processor, self._follow = processor, follow
+        self._processors, self._follow = processors, follow
         self._faults = faults or FaultPoints.from_environment()
         self._follower: Follower | None = None
         self._configuration: asyncio.Future[Configuration] | None = None
         self._in_force: Configuration | None = None
         self._shared: Shared | None = None
         self._inputs: Inputs | None = None
-        self._reopened: Counter[int] = Counter()
+        self._reopened: Counter[Unit] = Counter()
         self._asked: asyncio.Task[Membership | None] | None = None
         self._opening: set[asyncio.Task[None]] = set()
         self._background: set[asyncio.Task[Any]] = set()
@@ -116,15 +122,12 @@ class Engine:
         configuration = await self._first_configuration()
         self.sources = configuration.sources
         partitions = await self._in_thread(startup.check_topics, admin, settings, self.sources)
-        changelog = await self._in_thread(startup.ensure_changelog, admin, settings, partitions)
+        stages = await self._in_thread(self._make_stages, admin, partitions)
         self._begin_with(configuration)
         await self.ends.start()
+        self.stages = stages
         self._shared = Shared(
             settings,
-            self.sources,
-            partitions,
-            changelog,
-            self._processor,
             self.clock,
             self._threads,
             StoreMemory(),
@@ -134,6 +137,18 @@ class Engine:
             self.readings.trouble,
         )
         self._start(self._look())
+
+    def _make_stages(self, admin: AdminClient, inputs: int) -> tuple[Stage, ...]:
+        """Both stages, for so many partitions of the inputs. Blocks; raises `Stop`."""
+        settings, processors = self.settings, self._processors
+        counts = {"device": inputs, "user": kafka.users_partitions(inputs)}
+        changelogs = {name: startup.ensure_changelog(admin, settings, name, counts[name]) for name in STAGES}
+        return (
+            Stage("device", self.sources, counts["device"], changelogs["device"], processors.device),
+            Stage(
+                "user", (users_source(settings),), counts["user"], changelogs["user"], processors.user, internal=True
+            ),
+        )
 
     def _kafka_is_away(self, reason: str) -> None:
         log.warning(reason)
@@ -159,7 +174,7 @@ class Engine:
 
     def _begin_with(self, configuration: Configuration) -> None:
         try:
-            self._processor.configure(configuration)
+            self._processors.configure(configuration, None)
         except Exception as error:
             raise Stop(
                 f"generation {configuration.generation} of the configuration cannot be used: {error}",
@@ -176,13 +191,13 @@ class Engine:
             self._finish(exits.RESTART, "the configuration changed during the start")
             return
         try:
-            self._processor.configure(configuration)
+            self._processors.configure(configuration, self._in_force)
         except Exception as error:
             self._on_refused(f"generation {configuration.generation}: {error}")
             return
         if configuration.sources != self.sources:
             # It can be used, so the restart will not end at once; until then the inputs are those of the old one.
-            self._processor.configure(self._in_force)
+            self._processors.configure(self._in_force, None)
             self._finish(
                 exits.RESTART, f"generation {configuration.generation} changes the sources: a restart is needed"
             )
@@ -209,22 +224,24 @@ class Engine:
 
     def assign(self, assigned: Iterable[Input]) -> None:
         """These inputs are ours from now on. Each partition recovers and starts by itself."""
-        topics = {source.topic for source in self.sources}
-        by_number: dict[int, set[str]] = {}
-        for topic, number in assigned:
-            if topic in topics:
-                by_number.setdefault(number, set()).add(topic)
-        if torn := sorted(number for number, found in by_number.items() if found != topics):
-            self._finish(
-                exits.RESTART, f"the sources of partitions {torn} were assigned apart: another worker has other sources"
-            )
-            return
+        inputs = set(assigned)
+        for stage in self.stages:
+            if torn := stage.torn(inputs):
+                self._finish(
+                    exits.RESTART,
+                    f"the sources of partitions {torn} were assigned apart: another worker has other sources",
+                )
+                return
         if self._shared is None or self._stopping:
             return
-        for number in sorted(by_number):
-            self.partitions[number] = Partition(number, self._shared)
+        for stage in self.stages:
+            for number in stage.assigned(inputs):
+                unit = Unit(stage.name, number)
+                self.partitions[unit] = Partition(unit, stage, self._shared)
         self._revoking = False
-        log.info("assigned partitions: %s", ", ".join(map(str, sorted(by_number))) or "none")
+        for stage in self.stages:
+            numbers = ", ".join(map(str, stage.assigned(inputs))) or "none"
+            log.info("assigned %spartitions: %s", "user " if stage.internal else "", numbers)
         self.readings.assigned(self.partitions)
         self.intake.open()
         for partition in self.partitions.values():
@@ -251,7 +268,7 @@ class Engine:
             return
         except Exception as error:
             if not partition.closing:
-                exits.die(exits.CHECKPOINT_FAILED, f"partition {partition.number} could not be recovered", error)
+                exits.die(exits.CHECKPOINT_FAILED, f"{partition.unit} could not be recovered", error)
             return
         self.readings.recovering()
         self.intake.changed()
@@ -259,31 +276,28 @@ class Engine:
     def _retake(self, partition: Partition, error: Fenced) -> None:
         """Open a partition anew whose producer may not write any more, if it is still ours."""
         partition.closing = True
-        self._reopened[partition.number] += 1
-        if self._reopened[partition.number] > REOPENINGS:
-            exits.die(
-                exits.CHECKPOINT_FAILED, f"partition {partition.number} cannot be written, again and again: {error}"
-            )
-        log.warning("partition %d may not be written as it is: %s", partition.number, error)
+        self._reopened[partition.unit] += 1
+        if self._reopened[partition.unit] > REOPENINGS:
+            exits.die(exits.CHECKPOINT_FAILED, f"{partition.unit} cannot be written, again and again: {error}")
+        log.warning("%s may not be written as it is: %s", partition.unit, error)
         self.readings.reopening()
         self._start_opening(self._open_anew(partition, str(error)))
 
     async def _open_anew(self, partition: Partition, error: str) -> None:
         if self._inputs is None or self._shared is None:
             raise RuntimeError("no consumer")
-        number = partition.number
         # Brokers that come back give up the transactions that had been open for too long, and tell the same as when
         # another worker has taken over. The group knows which it is, and a worker that stood still has been put out.
         membership = await self._membership(self._inputs)
         if membership == "gone":
-            exits.die(exits.FENCED, f"partition {number} may not be written any more, others may have it: {error}")
+            exits.die(exits.FENCED, f"{partition.unit} may not be written any more, others may have it: {error}")
         # A fetch that was begun for the old one must not be taken for one behind the new one's marker.
         await self.intake.settled()
         await partition.close()
         await self._in_thread(partition.close_store)
         if membership != "member" or self._revoking or self._stopping:
             return  # it is let go of anyway, and assigned anew if it is to be ours
-        fresh = self.partitions[number] = Partition(number, self._shared)
+        fresh = self.partitions[partition.unit] = partition.anew()
         await self._open(fresh)
 
     async def _membership(self, inputs: Inputs) -> Membership | None:
@@ -348,7 +362,7 @@ class Engine:
             dropped()  # or Faust would wait for it; what it commits are applied offsets only
             self._refused(partition, error)
             return
-        self._reopened.pop(partition.number, None)
+        self._reopened.pop(partition.unit, None)
         self.readings.applied(partition, done, self.clock.monotonic() - started)
         self.pauses.count(done.counts)
         self.intake.changed()
@@ -359,7 +373,7 @@ class Engine:
         elif isinstance(error, WrongPartition):
             self._finish(RUNTIME, str(error))
         else:
-            log.error("partition %d: the pipeline failed", partition.number, exc_info=error)
+            log.error("%s: the pipeline failed", partition.unit, exc_info=error)
             self._finish(exits.CHECKPOINT_FAILED, "an error of Ringback itself; the batch was not applied")
 
     # -- watching
@@ -367,12 +381,7 @@ class Engine:
     async def _look(self) -> None:
         while not self._stopping:
             await asyncio.sleep(LOOK_S)
-            inputs = [
-                (source.topic, number)
-                for number, partition in self.partitions.items()
-                if partition.running
-                for source in self.sources
-            ]
+            inputs = [one for partition in self.partitions.values() if partition.running for one in partition.inputs]
             probe = inputs or [(source.topic, 0) for source in self.sources[:1]]
             self.readings.looked(await self.ends.of(probe), self.pauses.paused)
             if self._follower is not None and not self._follower.alive and not self._stopping:

@@ -4,25 +4,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import msgspec
 
-from schemas.decision import Decision, DerivedNote, Verdict
+from schemas.config import DAY
+from schemas.decision import QUIET, Decision, DerivedNote, Verdict
 from schemas.job import Job
+from streams.attribution.events import SESSION
 from streams.attribution.fold import Derived, Fact
-from streams.postbacks.index import Bucket, Candidate, Index
+from streams.postbacks.index import Candidate, Index, Scope
 from streams.postbacks.jobs import job_id
+from streams.postbacks.unfired import unfired
 from streams.postbacks.values import Occasion
 from streams.templates.request import Refusal
 
-#: How much the decisions topic tells: nothing; every no but *other source* and *other campaign*; everything, jobs
-#: included.
+#: How much the decisions topic tells: nothing; every no but the quiet ones; everything, jobs included.
 Level = Literal["off", "nos", "all"]
-
-#: The noes that the level `nos` leaves out: they are the rule, not news.
-_QUIET = frozenset(("other_source", "other_campaign"))
-
 
 _encode = msgspec.json.Encoder().encode
 
@@ -35,42 +34,56 @@ class Ready(NamedTuple):
 
 
 class Decided(NamedTuple):
-    """The jobs of one record, what to write to the decisions topic (None: nothing at this level), and the noes to jobs
-    that are too large, at every level: each of them is a dead letter.
+    """The jobs of one record, the noes of the other postbacks that were addressed, at every level (those to jobs that
+    are too large are dead letters), and what to write to the decisions topic (None: nothing at this level).
     """
 
     jobs: list[Ready]
+    noes: list[Verdict]
     decision: Decision | None
-    too_large: list[Verdict]
 
 
-def decide(index: Index, fact: Fact, now: int, level: Level, job_bytes: int) -> Decided:
-    """Decide every candidate postback of one fact.
+def decide(index: Index, fact: Fact, now: int, level: Level, job_bytes: int, scope: Scope = "device") -> Decided:
+    """Decide every candidate postback of one fact, of one scope: the facts of devices and of users are decided apart.
 
     `now`: milliseconds, when it is decided; it decides nothing. No job has more than `job_bytes`.
     """
     jobs: list[Ready] = []
+    noes: list[Verdict] = []
     verdicts: list[Verdict] = []
-    too_large: list[Verdict] = []
+    for candidate, derived in _addressed(index, fact, scope):
+        answer = _decide_one(candidate, derived, fact, now, index.generation, job_bytes)
+        if isinstance(answer, Verdict):
+            noes.append(answer)
+            if level == "all" or (level == "nos" and answer.reason not in QUIET):
+                verdicts.append(answer)
+            continue
+        jobs.append(answer)
+        if level == "all":
+            verdicts.append(_yes(answer.job))
+    if level == "all":
+        verdicts += _others(index, fact, scope, {verdict.postback_id for verdict in verdicts})
+        verdicts += unfired(index, fact, scope)
+    return Decided(jobs, noes, _decision(index, fact, now, level, verdicts, scope))
+
+
+def _addressed(index: Index, fact: Fact, scope: Scope) -> Iterator[tuple[Candidate, Derived]]:
+    """The candidates whose source each derived event belongs to."""
+    app_id = fact.entry.record.app_id
     for derived in fact.derived:
-        bucket = index.bucket(fact.entry.record.app_id, derived.event)
+        bucket = index.bucket(app_id, derived.event, scope)
         if bucket is None:
             continue
+        if derived.event == SESSION:
+            for candidate in bucket.everyone:
+                yield candidate, derived
+            continue
         for candidate in bucket.addressed(derived.attribution):
-            answer = _decide_one(candidate, derived, fact, now, index.generation, job_bytes)
-            if isinstance(answer, Ready):
-                jobs.append(answer)
-                if level == "all":
-                    job = answer.job
-                    verdicts.append(Verdict(postback_id=job.postback_id, event=job.event, job_id=job.job_id))
-                continue
-            if answer.reason == "too_large":
-                too_large.append(answer)
-            if level == "all" or (level == "nos" and answer.reason not in _QUIET):
-                verdicts.append(answer)
-        if level == "all":
-            verdicts += _others(bucket, derived)
-    return Decided(jobs, _decision(index, fact, now, level, verdicts), too_large)
+            yield candidate, derived
+    if fact.sessions and (bucket := index.bucket(app_id, SESSION, scope)) is not None:
+        for candidate, session in bucket.since(fact.sessions):
+            if session.due:
+                yield candidate, Derived(SESSION, session.attribution)
 
 
 def _decide_one(
@@ -99,6 +112,7 @@ def _decide_one(
         retry_attempts=postback.retry_attempts,
         request=request,
         shadow=postback.status == "shadow",
+        day=entry.at // DAY,
     )
     value = _encode(job)
     if len(value) > job_bytes:
@@ -125,18 +139,31 @@ def _refusal(candidate: Candidate, derived: Derived, fact: Fact) -> str | None:
     return None
 
 
-def _others(bucket: Bucket, derived: Derived) -> list[Verdict]:
-    addressed = {candidate.postback.id for candidate in bucket.addressed(derived.attribution)}
-    return [
-        Verdict(postback_id=candidate.postback.id, event=derived.event, reason="other_source")
-        for candidate in bucket.every
-        if candidate.postback.id not in addressed
-    ]
+def _yes(job: Job) -> Verdict:
+    detail = "shadow: it is reported, and never sent" if job.shadow else None
+    return Verdict(postback_id=job.postback_id, event=job.event, job_id=job.job_id, detail=detail)
 
 
-def _decision(index: Index, fact: Fact, now: int, level: Level, verdicts: list[Verdict]) -> Decision | None:
+def _others(index: Index, fact: Fact, scope: Scope, answered: set[str]) -> Iterator[Verdict]:
+    """The candidates for which the derived event fired, but under another one's attribution."""
+    app_id = fact.entry.record.app_id
+    for derived in fact.derived:
+        bucket = index.bucket(app_id, derived.event, scope)
+        # Which start a session is counted from is each postback's own affair: `unfired` tells of them.
+        if bucket is None or derived.event == SESSION:
+            continue
+        for candidate in bucket.every:
+            if candidate.postback.id not in answered:
+                yield Verdict(postback_id=candidate.postback.id, event=derived.event, reason="other_source")
+
+
+def _decision(
+    index: Index, fact: Fact, now: int, level: Level, verdicts: list[Verdict], scope: Scope
+) -> Decision | None:
     if level == "off" or (level == "nos" and not verdicts and fact.result in ("processed", "held")):
         return None
+    if scope == "user" and not verdicts and not fact.derived:
+        return None  # the device stage has told the rest
     entry = fact.entry
     return Decision(
         record_id=entry.id,
@@ -152,6 +179,7 @@ def _decision(index: Index, fact: Fact, now: int, level: Level, verdicts: list[V
         late=fact.late,
         derived=[_note(derived) for derived in fact.derived],
         verdicts=verdicts,
+        scope=scope,
     )
 
 

@@ -6,14 +6,19 @@ postbacks that take every source, those by publisher name and those by agency na
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal, NamedTuple
 
 from schemas.config import App, Configuration, Partner, Postback
-from streams.attribution.fold import Lookbacks
+from schemas.touch import Touch
+from streams.attribution import events
+from streams.attribution.fold import Lookbacks, Session
 from streams.attribution.state import Attribution
 from streams.postbacks.values import Reader, reader_of
 from streams.templates.request import CompiledRequest, compile_request
+
+#: Whose uniqueness a derived event goes by; each is decided in a stage of its own.
+Scope = Literal["device", "user"]
 
 
 class Candidate(NamedTuple):
@@ -29,11 +34,16 @@ class Candidate(NamedTuple):
     @property
     def fires_on(self) -> str:
         """The derived event it fires on: `match_event` when set (event matching), otherwise `event`."""
-        return self.postback.match_event or self.postback.event
+        return fires_on(self.postback)
+
+    @property
+    def scope(self) -> Scope:
+        """The scope of the derived event it fires on; where there are two, the postback's choice."""
+        return scope_of(self.postback)
 
 
 class Bucket:
-    """The candidates of one app and derived event, by how they choose their source."""
+    """The candidates of one app, derived event and scope, by how they choose their source."""
 
     __slots__ = ("by_agency", "by_publisher", "every", "everyone")
 
@@ -60,9 +70,24 @@ class Bucket:
         each once.
         """
         yield from self.everyone
-        touch = attribution.touch
-        if touch is None:
-            return
+        if attribution.touch is not None:
+            yield from self._named(attribution.touch)
+
+    def since(self, sessions: Iterable[Session]) -> Iterator[tuple[Candidate, Session]]:
+        """The candidates that count from the latest start of an attribution to their source, each with that one.
+
+        `sessions`: the latest start first.
+        """
+        found: set[str] = set()
+        for session in sessions:
+            if session.attribution.touch is None:
+                continue
+            for candidate in self._named(session.attribution.touch):
+                if candidate.postback.id not in found:
+                    found.add(candidate.postback.id)
+                    yield candidate, session
+
+    def _named(self, touch: Touch) -> Iterator[Candidate]:
         publishers = self.by_publisher.get(touch.publisher_name, ()) if touch.publisher_name else ()
         yield from publishers
         if touch.agency_name and self.by_agency:
@@ -72,7 +97,9 @@ class Bucket:
 
 
 class Index:
-    """One generation as the worker uses it: apps by id, lookbacks by name, candidates by app and derived event."""
+    """One generation as the worker uses it: apps by id, lookbacks by name, candidates by app, derived event
+    and scope.
+    """
 
     def __init__(self, configuration: Configuration) -> None:
         """Compile every postback. Raises `streams.templates.request.TemplateErrors`: validation should have met it
@@ -82,14 +109,31 @@ class Index:
         self.apps: Mapping[str, App] = {app.id: app for app in configuration.apps}
         partners = {partner.id: partner for partner in configuration.partners}
         self.lookbacks = Lookbacks.of(configuration.partners)
-        self._buckets: dict[tuple[str, str], Bucket] = {}
+        self._partners = {postback.id: postback.partner for postback in configuration.postbacks}
+        self._buckets: dict[tuple[str, str, Scope], Bucket] = {}
         for postback in configuration.postbacks:
             candidate = _candidate(postback, self.apps[postback.app], partners[postback.partner])
-            self._buckets.setdefault((postback.app, candidate.fires_on), Bucket()).add(candidate)
+            key = (postback.app, candidate.fires_on, candidate.scope)
+            self._buckets.setdefault(key, Bucket()).add(candidate)
 
-    def bucket(self, app_id: str, event: str) -> Bucket | None:
+    def bucket(self, app_id: str, event: str, scope: Scope = "device") -> Bucket | None:
         """The candidates that fire on this derived event of this app, or None when there is none."""
-        return self._buckets.get((app_id, event))
+        return self._buckets.get((app_id, event, scope))
+
+    def partner_of(self, postback_id: str) -> str:
+        """The id of the partner of one of its postbacks."""
+        return self._partners[postback_id]
+
+
+def fires_on(postback: Postback) -> str:
+    """The derived event that a postback fires on."""
+    return postback.match_event or postback.event
+
+
+def scope_of(postback: Postback) -> Scope:
+    """The scope of the derived event that a postback fires on; where there are two, the postback's choice."""
+    row = events.parse(fires_on(postback))
+    return row.scopes[0] if row is not None and len(row.scopes) == 1 else postback.scope
 
 
 def names_of(partner: Partner) -> frozenset[str]:

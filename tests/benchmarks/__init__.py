@@ -1,3 +1,5 @@
-"""Speed, side by side in one run with a floor and a peer: `make bench`. Not part of the test run; ratios, not
-absolutes.
+"""Speed and size, side by side in one run: ratios, not absolutes. Not part of the test run.
+
+`make bench` has the worker beside a floor and a peer, against a real broker; without one `deciding` says what a record
+costs by the number of postbacks, `states` how large the states of devices are, and `render` what a template takes.
 """

@@ -41,7 +41,7 @@ def start(contestant: str, bootstrap: str, prefix: str, codec: str, folder: str)
             subprocess.run([*ringback, *command], env=environment, check=True, stdout=subprocess.DEVNULL)
         command = [*ringback, "worker"]
     else:
-        create(bootstrap, *(prefix + name for name in ("delivery", "decisions", "dead-letters")))
+        create(bootstrap, *(prefix + name for name in ("users", "delivery", "decisions", "dead-letters", "report")))
         if contestant == "floor":
             create(bootstrap, f"{prefix}changelog", compact=True)
         command = [sys.executable, "-m", f"tests.benchmarks.{contestant}", bootstrap, prefix, codec, folder]

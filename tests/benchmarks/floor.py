@@ -23,7 +23,9 @@ BATCH = 2_000
 
 def make_pipeline(prefix: str) -> Pipeline:
     """The decisions, as the worker makes them."""
-    names = Names(f"{prefix}delivery", f"{prefix}decisions", f"{prefix}dead-letters")
+    names = Names(
+        f"{prefix}delivery", f"{prefix}decisions", f"{prefix}dead-letters", f"{prefix}users", f"{prefix}report"
+    )
     pipeline = Pipeline(names, "nos", Limits(), partition_of)
     pipeline.configure(load_directory(CONFIG))
     return pipeline
@@ -57,8 +59,8 @@ class Lane:
             self.partition, records, None, int(time.time() * 1000), self.read, self.holds, PARTITIONS
         )
         self.producer.begin_transaction()
-        for topic, key, value in output.outgoing:
-            self.producer.produce(topic, value, key, self.partition)
+        for topic, key, value, partition in output.outgoing:
+            self.producer.produce(topic, value, key, self.partition if partition is None else partition)
         for row, state in output.puts.items():
             self.producer.produce(f"{self.prefix}changelog", state, row, self.partition)
         self.producer.produce(f"{self.prefix}changelog", b"%d" % records[-1].offset, b"m", self.partition)

@@ -34,7 +34,7 @@ def main(bootstrap: str, prefix: str, codec: str, folder: str) -> None:
     topic = app.topic(*sources, key_type=bytes, value_type=bytes)
     outputs = {
         name: app.topic(f"{prefix}{name}", key_type=bytes, value_type=bytes)
-        for name in ("delivery", "decisions", "dead-letters")
+        for name in ("users", "delivery", "decisions", "dead-letters", "report")
     }
     by_topic = {f"{prefix}{name}": output for name, output in outputs.items()}
     holds = Holds()
@@ -50,8 +50,9 @@ def main(bootstrap: str, prefix: str, codec: str, folder: str) -> None:
             output = pipeline.process(m.partition, [raw], None, int(time.time() * 1000), read, holds, PARTITIONS)
             for row, state in output.puts.items():
                 table[row] = state
-            for name, key, value in output.outgoing:
-                await by_topic[name].send(key=key, value=value, partition=m.partition)
+            for name, key, value, partition in output.outgoing:
+                at = m.partition if partition is None else partition
+                await by_topic[name].send(key=key, value=value, partition=at)
 
     sys.argv = ["faust", "worker", "--without-web", "-l", "warn"]
     app.main()

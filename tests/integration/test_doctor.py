@@ -168,6 +168,7 @@ def test_topics_that_are_kept_wrongly_are_named_with_the_command_that_mends_them
         alter(bootstrap, topic, "max.message.bytes", "100")
     changelog = f"{prefix}worker-device-changelog"
     create_topics(bootstrap, {changelog: 3}, {"cleanup.policy": "compact", "max.message.bytes": "100"})
+    create_topics(bootstrap, {f"{prefix}worker-user-changelog": 2}, {"cleanup.policy": "compact"})
     verdict, text = doctor()["topics"]
     assert verdict == "wrong"
     for topic, problem, remedy in (
@@ -185,6 +186,7 @@ def test_topics_that_are_kept_wrongly_are_named_with_the_command_that_mends_them
         assert f"--entity-name {topic} " in line
         assert remedy in line
     assert f"{changelog} has 3 partitions, the input topics have 4" in text
+    assert f"{prefix}worker-user-changelog has 2 partitions, the users topic must have 4" in text
 
 
 def test_more_replicas_in_step_than_there_are_replicas_are_not_asked_for(

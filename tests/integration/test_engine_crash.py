@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from streams.engine.faults import STEPS, VARIABLE
+from streams.engine.stages import StageName
 from streams.settings import Settings
 from tests.support.engine_bench import EngineBench, pause, state_folder
 from tests.support.processes import Start
@@ -35,12 +36,16 @@ def test_records_of_two_sources_are_applied_once_and_in_order(bench: EngineBench
 
 
 @pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("wiped", [False, True], ids=["state kept", "state wiped"])
-def test_killed_at_a_step_of_the_protocol(bench: EngineBench, settings: Settings, step: str, wiped: bool):
+@pytest.mark.parametrize(
+    ("stage", "wiped"), [("device", False), ("user", True)], ids=["device stage, state kept", "user stage, state wiped"]
+)
+def test_killed_at_a_step_of_the_protocol(
+    bench: EngineBench, settings: Settings, step: str, stage: StageName, wiped: bool
+):
     bench.send(bench.events, 1500)
     bench.send(bench.installs, 300)
     time = "3" if step in TRAFFIC else "2"
-    worker = bench.worker(**{VARIABLE: f"{step}:{time}"})
+    worker = bench.worker(**{VARIABLE: f"{stage}/{step}:{time}"})
     assert worker.wait(60) == KILLED, worker.output()
     if wiped:
         shutil.rmtree(state_folder(settings))

@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from streams.engine.exits import CHECKPOINT_FAILED
-from streams.engine.startup import changelog_topic
+from streams.engine.stages import changelog_topic
 from streams.kafka import Topics
 from streams.settings import Settings
 from tests.support.engine_bench import EngineBench, probe, wait_ready

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
 
+from streams.engine.stages import STAGES, Unit
 from streams.local.broker import EmbeddedBroker
-from streams.local.guarded import GuardedProcess
 from streams.settings import Settings
-from tests.support.engine_bench import EngineBench, pause, probe, wait_ready
+from tests.support.engine_bench import EngineBench, owns, pause, probe, traffic, wait_ready
 from tests.support.fixtures import MakeSettings
 from tests.support.processes import Start, starting
 from tests.support.waiting import eventually
@@ -22,32 +19,6 @@ from tests.support.waiting import eventually
 @pytest.fixture
 def bench(settings: Settings, start: Start) -> EngineBench:
     return EngineBench(settings, start)
-
-
-@contextmanager
-def traffic(bench: EngineBench) -> Iterator[None]:
-    """Both sources are written to meanwhile."""
-    stop = threading.Event()
-
-    def write() -> None:
-        while not stop.is_set():
-            bench.send(bench.events, 200, keys=200)
-            bench.send(bench.installs, 30, keys=200)
-            stop.wait(0.1)
-
-    thread = threading.Thread(target=write)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
-def owns(worker: GuardedProcess, count: int) -> bool:
-    """The newest assignment that the worker has logged has so many partitions."""
-    lines = [line for line in worker.output().splitlines() if "assigned partitions: " in line]
-    return bool(lines) and len(lines[-1].split("assigned partitions: ")[1].split("[")[0].split(",")) == count
 
 
 def test_a_second_worker_joins_dies_and_comes_back_under_load(
@@ -106,14 +77,15 @@ def test_a_partition_whose_producer_was_fenced_while_the_group_counts_on_it_is_o
     with traffic(bench):
         wait_ready(worker)
         pause(1)
-        for _ in range(2):
+        for stage in (*STAGES, "device"):
             # To the worker this looks as when brokers that were away have given its open transaction up.
-            before = worker.output().count("partition 1: ready")
+            ready = str(Unit(stage, 1)) + ": ready"
+            before = worker.output().count(ready)
             other = Producer(
-                {"bootstrap.servers": bench.bootstrap, "transactional.id": f"{bench.settings.worker_id}-device-1"}
+                {"bootstrap.servers": bench.bootstrap, "transactional.id": f"{bench.settings.worker_id}-{stage}-1"}
             )
             other.init_transactions(10)
-            eventually(lambda: worker.output().count("partition 1: ready") > before, within=30)  # noqa: B023
+            eventually(lambda: worker.output().count(ready) > before, within=30)  # noqa: B023
     bench.wait_for_all()
     bench.check()
     assert "may not be written as it is" in worker.output()

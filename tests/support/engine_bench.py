@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import urllib.request
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +31,15 @@ class EngineBench:
         self.bootstrap = settings.bootstrap_servers
         topics = kafka.Topics(settings.topic_prefix)
         self.installs, self.events = f"{settings.topic_prefix}installs", f"{settings.topic_prefix}events"
-        self.delivery = topics.delivery
+        self.delivery, self.decisions, self.users = topics.delivery, topics.decisions, topics.users
         # Stamped by the broker: a record that its producer stamps is seen later than its time, and then the merge
         # cannot be held to the order of times.
         inputs = (self.installs, self.events)
         create_topics(self.bootstrap, dict.fromkeys(inputs, partitions), {"message.timestamp.type": "LogAppendTime"})
-        ours = (self.delivery, topics.dead_letters, topics.decisions)
+        ours = (self.users, self.delivery, topics.dead_letters, self.decisions, topics.report)
         for row in kafka.topic_table(settings.topic_prefix):
             if row.name in ours:
-                create_topics(self.bootstrap, {row.name: partitions}, row.config())
+                create_topics(self.bootstrap, {row.name: row.partitions(partitions)}, row.config())
         self.sent: dict[str, int] = defaultdict(int)
 
     def worker(self, settings: Settings | None = None, sources: str = "", **more: str) -> GuardedProcess:
@@ -52,16 +55,23 @@ class EngineBench:
         self.sent[topic] += count
 
     def told(self) -> list[tuple[int, bytes, dict[str, Any]]]:
-        """What the workers have emitted: (partition, key, value), in order."""
-        return [
-            (one.partition, one.key or b"", json.loads(one.value or b"{}"))
-            for one in read_topic(self.bootstrap, self.delivery)
-        ]
+        """What the device stage has emitted: (partition, key, value), in order."""
+        return self._read(self.delivery)
+
+    def told_of_users(self) -> list[tuple[int, bytes, dict[str, Any]]]:
+        """What the user stage has emitted: (partition, user, value), in order."""
+        return self._read(self.decisions)
+
+    def _read(self, topic: str) -> list[tuple[int, bytes, dict[str, Any]]]:
+        found = read_topic(self.bootstrap, topic)
+        return [(one.partition, one.key or b"", json.loads(one.value or b"{}")) for one in found]
 
     def wait_for_all(self, within: float = 60.0) -> None:
-        """Until as many records were emitted as were sent."""
+        """Until both stages have emitted as many records as were sent."""
         wanted = sum(self.sent.values())
         eventually(lambda: len(self.told()) >= wanted, within=within, every=0.3, what=f"{wanted} records emitted")
+        told = self.told_of_users
+        eventually(lambda: len(told()) >= wanted, within=within, every=0.3, what=f"{wanted} told of users")
 
     def check(self) -> None:
         """Every record sent was applied exactly once, in the order of its partition's append times, to the newest
@@ -83,6 +93,22 @@ class EngineBench:
             assert found == list(range(1, len(found) + 1)), f"the state of {key!r} was not that of the record before"
         for partition, found in times.items():
             assert found == sorted(found), f"partition {partition} was not merged by append time"
+        self._check_users(set(origins))
+
+    def _check_users(self, origins: set[tuple[str, int, int]]) -> None:
+        """The user stage was told of every record exactly once, in the order of each partition, in its user's place."""
+        told = self.told_of_users()
+        assert sorted((value["from"], value["partition"], value["at"]) for _, _, value in told) == sorted(origins)
+        numbers: dict[bytes, list[int]] = defaultdict(list)
+        offsets: dict[tuple[bytes, str, int], list[int]] = defaultdict(list)
+        for partition, user, value in told:
+            assert partition == kafka.partition_of(user, value["users"]), f"{user!r} lies in the wrong partition"
+            numbers[user].append(value["number"])
+            offsets[user, value["from"], value["partition"]].append(value["at"])
+        for user, found in numbers.items():
+            assert found == list(range(1, len(found) + 1)), f"the state of {user!r} was not that of the record before"
+        for place, at in offsets.items():
+            assert at == sorted(at), f"{place} was told of in another order"
 
 
 def probe(process: GuardedProcess, path: str) -> tuple[int, str]:
@@ -101,6 +127,33 @@ def wait_ready(process: GuardedProcess, within: float = 40.0) -> None:
     eventually(
         lambda: "probes: http" in process.output() and probe(process, "/readyz")[0] == 200, within=within, what="ready"
     )
+
+
+@contextmanager
+def traffic(bench: EngineBench) -> Iterator[None]:
+    """Both sources are written to meanwhile."""
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            bench.send(bench.events, 200, keys=200)
+            bench.send(bench.installs, 30, keys=200)
+            stop.wait(0.1)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def owns(worker: GuardedProcess, count: int, stage: str = "") -> bool:
+    """The newest assignment that the worker has logged has so many partitions; `stage`: "" or "user "."""
+    told = f"assigned {stage}partitions: "
+    lines = [line for line in worker.output().splitlines() if told in line]
+    return bool(lines) and len(lines[-1].split(told)[1].split("[")[0].split(",")) == count
 
 
 def state_folder(settings: Settings) -> Path:

@@ -1,4 +1,5 @@
-"""A worker process with a toy in place of the pipeline: counts records per key and emits one outgoing record for each.
+"""A worker process with toys in place of the pipelines: the device stage counts records per key, emits one outgoing
+record for each and tells the user stage; that counts what it is told per user, and emits one for each too.
 
 Everything else is the engine as it is. The configuration is fixed: RINGBACK_TEST_SOURCES lists `topic:kind` with
 commas.
@@ -10,14 +11,17 @@ import json
 import os
 import sys
 import threading
+import zlib
 from collections.abc import Callable, Sequence
 
 from schemas.config import Configuration, Source
 from streams import kafka, logs, settings
 from streams.engine import application
-from streams.engine.batch import Outgoing, Output
 from streams.engine.holds import Holds, hold_row
+from streams.engine.output import Outgoing, Output
+from streams.engine.ports import Read
 from streams.engine.raw import Raw
+from streams.engine.stages import Processors
 from streams.errors import Stop
 from streams.settings import Settings
 
@@ -26,11 +30,23 @@ SOURCES = "RINGBACK_TEST_SOURCES"
 HOLD = b"hold:"
 
 
+#: So many users share all the keys.
+USERS = 20
+
+
+def user_of(key: bytes) -> bytes:
+    """The user of a key. A user has several keys, which lie in several partitions."""
+    return b"user%d" % (zlib.crc32(key) % USERS)
+
+
 class Toy:
-    """State of a key: how often it was seen. Outgoing: where the record lay, and its number among those of its key."""
+    """State of a key: how often it was seen. Outgoing: where the record lay, and its number among those of its key; the
+    same, without the number, for its user.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        self._delivery = kafka.Topics(settings.topic_prefix).delivery
+        topics = kafka.Topics(settings.topic_prefix)
+        self._delivery, self._users = topics.delivery, topics.users
 
     def configure(self, configuration: Configuration) -> None:
         pass
@@ -41,7 +57,7 @@ class Toy:
         records: Sequence[Raw],
         progress: int | None,
         now: int,
-        read: Callable[[list[bytes]], list[bytes | None]],
+        read: Read,
         holds: Holds,
         partitions: int,
     ) -> Output:
@@ -65,6 +81,7 @@ class Toy:
                 output.decided_from.append(raw.appended)
                 told = {"from": raw.topic, "at": raw.offset, "appended": raw.appended, "number": counts[key]}
                 output.outgoing.append(Outgoing(self._delivery, raw.key, json.dumps(told).encode()))
+                output.outgoing.append(self._of_user(raw, partitions))
             output.counts["records_total", raw.topic, result] += 1
         while progress is not None and (device := holds.pop_due(progress)) is not None:
             ended = holds.due_of(device)
@@ -75,6 +92,43 @@ class Toy:
                 Outgoing(self._delivery, b"released", json.dumps({"due": ended, "progress": progress}).encode())
             )
         output.puts.update({key: b"%d" % count for key, count in counts.items()})
+        return output
+
+    def _of_user(self, raw: Raw, partitions: int) -> Outgoing:
+        user = user_of(raw.key or b"")
+        told = {"from": raw.topic, "partition": raw.partition, "at": raw.offset}
+        place = kafka.partition_of(user, kafka.users_partitions(partitions))
+        return Outgoing(self._users, user, json.dumps(told).encode(), place)
+
+
+class UserToy:
+    """State of a user: how often it was told of. Outgoing: what was told, and its number among those of its user."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._decisions = kafka.Topics(settings.topic_prefix).decisions
+
+    def configure(self, configuration: Configuration) -> None:
+        pass
+
+    def process(
+        self,
+        partition: int,
+        records: Sequence[Raw],
+        progress: int | None,
+        now: int,
+        read: Read,
+        holds: Holds,
+        partitions: int,
+    ) -> Output:
+        output = Output(taken=len(records))
+        users = list(dict.fromkeys(b"u" + (raw.key or b"") for raw in records))
+        counts = {user: int(row or 0) for user, row in zip(users, read(users), strict=True)}
+        for raw in records:
+            user = b"u" + (raw.key or b"")
+            counts[user] += 1
+            told = {**json.loads(raw.value or b"{}"), "number": counts[user], "users": partitions}
+            output.outgoing.append(Outgoing(self._decisions, raw.key, json.dumps(told).encode()))
+        output.puts.update({user: b"%d" % count for user, count in counts.items()})
         return output
 
 
@@ -103,7 +157,7 @@ def configuration(sources: str) -> Configuration:
 def main() -> int:
     given = settings.load()
     logs.setup(given.log_level, given.log_format, "worker")
-    return application.run(application.build_app(given, Toy(given), Fixed))
+    return application.run(application.build_app(given, Processors(Toy(given), UserToy(given)), Fixed))
 
 
 if __name__ == "__main__":

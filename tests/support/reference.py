@@ -1,22 +1,27 @@
-"""What the contract says of one device (§3 duplicates and too late, §4, §5), written down as plainly as possible.
+"""What the contract says of one device (§3 duplicates and too late, §4, §5) and of one user (§5), written down as
+plainly as possible.
 
-Nothing is forgotten, packed or made quick here, and nothing of `streams.attribution` is used but the type of an entry:
-the fold must say the same.
+Nothing is packed or made quick here, nothing is forgotten but old attributions, and nothing of `streams.attribution` is
+used but the type of an entry: the folds must say the same. `reference_world` puts many of both together.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from schemas.config import DAY, HOUR, MINUTE, App
 from streams.attribution.entry import Entry
 
-Source = tuple[str | None, str | None]  # publisher, agency
+Source = tuple[str | None, str | None, str | None]  # publisher, agency, campaign id
 Lookback = tuple[int, int]  # click, impression
 
 FAMILIES = ("payment", "custom_payment", "registration", "authorization")
 ACTIVITIES = ("registration", "authorization", "launch", "visit", "impression", "payment")
 OTHER_RESERVED = ("launch", "visit", "impression", "uninstall")
+
+#: A device has its first attribution and so many of the newest.
+KEPT = 16
 
 
 @dataclass(frozen=True)
@@ -30,14 +35,30 @@ class Firing:
 
 
 @dataclass(frozen=True)
+class Asker:
+    """Somebody who counts sessions from the latest start of an attribution that is theirs: a partner by its names,
+    as the publisher, or as the agency too.
+    """
+
+    names: frozenset[str]
+    agencies: bool = False
+
+    def owns(self, source: Source | None) -> bool:
+        if source is None:
+            return False
+        return source[0] in self.names or (self.agencies and source[1] in self.names)
+
+
+@dataclass(frozen=True)
 class Told:
-    """What became of one record that was read or released."""
+    """What became of one record that was read or released; `sessions`: for which askers the launch is a session."""
 
     kind: str
     id: str
     result: str
     late: bool = False
     derived: tuple[Firing, ...] = ()
+    sessions: tuple[tuple[Asker, Firing], ...] = ()
 
 
 @dataclass
@@ -49,6 +70,10 @@ class Period:
     assumed: bool = False
 
 
+#: Called with each record that was told: the entry, what was told, the first attribution, the one it lies in.
+Listener = Callable[[Entry, Told, Period | None, Period | None], None]
+
+
 @dataclass
 class Reference:
     """One device. Feed it with `read`, in the order of append times; `told` is its story."""
@@ -56,6 +81,8 @@ class Reference:
     app: App
     lookbacks: dict[str, Lookback]
     hold_limit: int = 1000
+    askers: tuple[Asker, ...] = ()
+    listener: Listener | None = None
 
     told: list[Told] = field(default_factory=list)
     ids: set[tuple[str, str]] = field(default_factory=set)
@@ -64,6 +91,7 @@ class Reference:
     periods: list[Period] = field(default_factory=list)
     organic_install_at: int | None = None
     used: set[tuple[str, int | None]] = field(default_factory=set)
+    launched: set[tuple[int, int]] = field(default_factory=set)
     held: list[Entry] = field(default_factory=list)
 
     def read(self, entry: Entry) -> None:
@@ -123,7 +151,14 @@ class Reference:
         self.processed.append(entry.at)
         period = self.period_of(entry.at) if late else self.periods[-1]
         derived = [self.by(period, "re_engagement")] if re_engaged else []
-        self.tell(entry, "processed", late, derived + self.own_events(entry.name, period))
+        derived += self.own_events(entry.name, period)
+        sessions = []
+        if entry.name == "launch" and self.app.platform != "web":
+            due = self.sessions_due(entry.at)
+            if due.get(1):
+                derived.append(self.by(period, "session"))
+            sessions = self.sessions_of_askers(entry.at, due)
+        self.tell(entry, "processed", late, derived, sessions)
 
     def appear(self, entry: Entry) -> None:
         web = self.app.platform == "web"
@@ -178,6 +213,8 @@ class Reference:
         if touch is None and not self.app.reattribute_to_organic:
             touch = last.source
         self.periods.append(Period(last.number + 1, at, touch))
+        if len(self.periods) > KEPT + 1:
+            del self.periods[1]
 
     def period_of(self, at: int) -> Period:
         begun = [period for period in self.periods if period.start <= at]
@@ -192,7 +229,7 @@ class Reference:
         touched_at = entry.at if entry.clicked is None else entry.clicked
         if touched_at - entry.at > 5 * MINUTE or entry.at - touched_at > lookback:
             return None
-        return record.publisher_name, record.agency_name
+        return record.publisher_name, record.agency_name, record.campaign_id
 
     # Derived events
 
@@ -219,8 +256,65 @@ class Reference:
             derived.append(self.by(period, first_ca))
         return derived
 
+    def sessions_due(self, at: int) -> dict[int, bool]:
+        """By the number of each attribution that has begun: is a launch at this time a session, counted from it?"""
+        due = {}
+        for period in self.periods:
+            if period.start <= at:
+                day = (at - period.start) // DAY
+                due[period.number] = day >= 1 and (period.number, day) not in self.launched
+                self.launched.add((period.number, day))
+        return due
+
+    def sessions_of_askers(self, at: int, due: dict[int, bool]) -> list[tuple[Asker, Firing]]:
+        sessions = []
+        for asker in self.askers:
+            theirs = [period for period in self.periods if period.start <= at and asker.owns(period.source)]
+            if theirs and due[theirs[-1].number]:
+                sessions.append((asker, self.by(theirs[-1], "session")))
+        return sessions
+
     def by(self, period: Period, event: str, claim: bool = False) -> Firing:
         return Firing(event, period.number, period.source, claim)
 
-    def tell(self, entry: Entry, result: str, late: bool = False, derived: list[Firing] | None = None) -> None:
-        self.told.append(Told(entry.kind, entry.id, result, late, tuple(derived or ())))
+    def tell(
+        self,
+        entry: Entry,
+        result: str,
+        late: bool = False,
+        derived: list[Firing] | None = None,
+        sessions: list[tuple[Asker, Firing]] | None = None,
+    ) -> None:
+        told = Told(entry.kind, entry.id, result, late, tuple(derived or ()), tuple(sessions or ()))
+        self.told.append(told)
+        if self.listener is not None:
+            first = self.periods[0] if self.periods else None
+            self.listener(entry, told, first, self.period_of(entry.at) if first else None)
+
+
+@dataclass
+class ReferenceUser:
+    """One user of a project. Feed it with what the devices tell, in their order."""
+
+    clock: int | None = None
+    processed: list[int] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+
+    def read(self, entry: Entry, app: App, reinstall: bool, first: Period, current: Period) -> Told:
+        derived = []
+        late = bool(self.processed) and entry.at < max(self.processed)
+        if self.clock is None:
+            self.clock = entry.at
+            self.processed.append(entry.at)
+            derived.append(Firing("new_user", first.number, first.source))
+        elif not reinstall:
+            self.processed.append(entry.at)
+            if entry.name in ACTIVITIES and not late:
+                if entry.at - self.clock > app.inactivity_window:
+                    derived.append(Firing("re_engagement_user", current.number, current.source))
+                self.clock = entry.at
+        payments = ("custom_payment",) if app.platform == "web" else ("payment", "custom_payment")
+        if entry.name in payments and entry.name not in self.used:
+            self.used.add(entry.name)
+            derived.append(Firing(f"first_{entry.name}", first.number, first.source))
+        return Told(entry.kind, entry.id, "processed", late, tuple(derived))

@@ -22,7 +22,20 @@ PROMISED = {
     "delivery_lateness_seconds": "partner",
     "records_held": "",
 }
-LABELS = {"app", "partner", "postback", "event", "outcome", "topic", "partition", "source", "result", "kind", "reason"}
+LABELS = {
+    "app",
+    "partner",
+    "postback",
+    "event",
+    "outcome",
+    "topic",
+    "partition",
+    "source",
+    "result",
+    "kind",
+    "reason",
+    "stage",
+}
 
 
 def test_what_the_contract_promises_is_there() -> None:

@@ -13,7 +13,7 @@ from tests.unit.attribution.timeline import Timeline
 APPENDED = 100_000 * DAY
 
 STEPS = (0, 1, MINUTE, HOUR, 3 * HOUR, 4 * HOUR, 9 * HOUR, 10 * HOUR - 1, 10 * HOUR, 10 * HOUR + 1, 30 * HOUR)
-BEHIND = (0, 0, 0, 0, 1, MINUTE, HOUR, 3 * HOUR, 4 * HOUR, 4 * HOUR + 1, 11 * HOUR)
+BEHIND = (0, 0, 0, 0, 1, MINUTE, HOUR, 3 * HOUR, 4 * HOUR, 4 * HOUR + 1, 11 * HOUR, 30 * HOUR)
 WAITS = (0, 0, 1, 10 * SECOND, MINUTE, MINUTE + 1, HOUR)
 NAMES = (
     "launch",
@@ -39,7 +39,7 @@ def timeline(dice: random.Random) -> Timeline:
         inactivity_window=10 * HOUR,
         dedup_window=dice.choice((4 * HOUR, 40 * HOUR)),
         claim_window=dice.choice((3 * HOUR, 12 * HOUR)),
-        install_grace=dice.choice((0, MINUTE, MINUTE)),
+        install_grace=dice.choice((0, MINUTE, MINUTE, 12 * HOUR)),
         reattribute_to_organic=dice.random() < 0.7,
     )
 

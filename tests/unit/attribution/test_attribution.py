@@ -49,12 +49,16 @@ def test_the_first_attribution_of_a_device_that_appears_by_an_event_starts_with_
 
 def test_an_activity_more_than_the_inactivity_window_after_the_clock_restarts_the_current_attribution() -> None:
     device = live()
-    assert device.event("launch", 30 * DAY + 1, "globex") == ["re_engagement #2 globex", "app_open #1 acme"]
+    assert device.event("launch", 30 * DAY + 1, "globex") == [
+        "re_engagement #2 globex",
+        "app_open #1 acme",
+        "session #2 globex",
+    ]
 
 
 def test_exactly_the_inactivity_window_is_no_re_engagement() -> None:
     device = live()
-    assert device.event("launch", 30 * DAY, "globex") == ["app_open #1 acme"]
+    assert device.event("launch", 30 * DAY, "globex") == ["app_open #1 acme", "session #1 acme"]
     assert device.sources() == ["acme"]
 
 
@@ -164,7 +168,7 @@ def test_a_custom_event_does_not_delay_a_re_install() -> None:
 def test_a_re_install_starts_the_clock_so_that_the_next_activity_is_no_re_engagement() -> None:
     device = live()
     device.install(40 * DAY, "globex")
-    assert device.event("launch", 40 * DAY + 1) == ["app_open #1 acme"]
+    assert device.event("launch", 40 * DAY + 1) == ["app_open #1 acme", "session #2 globex"]
     assert len(device.sources()) == 2
 
 

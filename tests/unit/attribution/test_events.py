@@ -7,7 +7,7 @@ import pytest
 from streams.attribution import events
 
 CONTRACT = {
-    "install", "re_install", "re_engagement", "app_open",
+    "install", "re_install", "re_engagement", "new_user", "re_engagement_user", "app_open", "session",
     "payment", "payment_ca", "first_payment", "first_payment_ca",
     "custom_payment", "custom_payment_ca", "first_custom_payment", "first_custom_payment_ca",
     "registration", "registration_ca", "first_registration", "first_registration_ca",
@@ -25,12 +25,24 @@ def test_every_row_says_what_it_is_and_where_that_comes_from() -> None:
 
 
 def test_only_the_first_payments_may_be_counted_by_user() -> None:
-    assert {row.name for row in events.TABLE if "user" in row.scopes} == {"first_payment", "first_custom_payment"}
+    both = {row.name for row in events.TABLE if row.scopes == ("device", "user")}
+    assert both == {"first_payment", "first_custom_payment"}
+
+
+def test_new_user_and_re_engagement_user_are_of_the_user_always() -> None:
+    assert {row.name for row in events.TABLE if row.scopes == ("user",)} == {"new_user", "re_engagement_user"}
 
 
 def test_web_apps_may_only_use_some() -> None:
     families = {row.family for row in events.TABLE if "web" in row.platforms}
-    assert families == {"re_engagement", "registration", "authorization", "custom_payment"}
+    assert families == {
+        "new_user",
+        "re_engagement",
+        "re_engagement_user",
+        "registration",
+        "authorization",
+        "custom_payment",
+    }
 
 
 def test_a_family_keeps_its_bit_for_ever() -> None:

@@ -76,7 +76,7 @@ def test_a_record_more_than_the_inactivity_window_after_the_clock_is_held() -> N
 def test_a_record_exactly_the_inactivity_window_after_the_clock_is_not_held() -> None:
     device = Timeline()
     device.install(0)
-    assert device.event("launch", 30 * DAY) == ["app_open #1 organic"]
+    assert device.event("launch", 30 * DAY) == ["app_open #1 organic", "session #1 organic"]
 
 
 def test_of_a_dormant_device_every_event_after_the_first_held_one_is_held_too() -> None:
@@ -101,6 +101,7 @@ def test_the_install_of_a_dormant_device_goes_first() -> None:
     assert device.install(40 * DAY + 1, "acme", appended=40 * DAY + 4) == [
         "re_install #2 acme",
         "app_open #1 organic",
+        "session #2 acme",
         "app_open #1 organic",
     ]
 
@@ -109,7 +110,7 @@ def test_without_an_install_the_held_activity_of_a_dormant_device_is_a_re_engage
     device = Timeline()
     device.install(0)
     device.event("launch", 40 * DAY, "acme")
-    assert device.read_past(41 * DAY) == ["re_engagement #2 acme", "app_open #1 organic"]
+    assert device.read_past(41 * DAY) == ["re_engagement #2 acme", "app_open #1 organic", "session #2 acme"]
 
 
 def test_the_first_release_releases_all_that_the_device_holds() -> None:
@@ -135,6 +136,7 @@ def test_a_reinstall_releases_what_a_dormant_device_holds_too() -> None:
         "reinstall",
         "re_engagement #2 organic",
         "app_open #1 organic",
+        "session #2 organic",
     ]
 
 
@@ -160,7 +162,11 @@ def test_more_than_the_limit_are_not_held_but_all_released() -> None:
 def test_a_grace_of_0_holds_nothing() -> None:
     device = Timeline(install_grace=0)
     assert device.event("launch", 0, "acme") == ["app_open #1 assumed"]
-    assert device.event("launch", 31 * DAY) == ["re_engagement #2 organic", "app_open #1 assumed"]
+    assert device.event("launch", 31 * DAY) == [
+        "re_engagement #2 organic",
+        "app_open #1 assumed",
+        "session #2 organic",
+    ]
 
 
 def test_on_the_web_nothing_is_held() -> None:
@@ -219,3 +225,31 @@ def test_the_order_of_arrival_of_held_records_does_not_matter(order: list[int]) 
         device.event("payment", at, id=str(at), appended=9)
     device.read_past(DAY)
     assert [fact.entry.at - START for fact in device.facts[6:]] == [0, 1, 2, 3, 4, 5]
+
+
+# A held record may be older than anything that can still be read: what it is compared with is kept until it is out.
+
+
+def overtaken(*held: tuple[str, int]) -> list[str]:
+    """A device with a first of a custom event and three sessions; what is held is overtaken by an install far ahead."""
+    device = Timeline(install_grace=20 * DAY, inactivity_window=2 * DAY, dedup_window=4 * DAY)
+    device.install(0, "acme")
+    device.event("coins", DAY)
+    device.event("launch", 3 * DAY - 1, "globex", appended=3 * DAY)
+    device.read_past(30 * DAY)
+    device.event("launch", 4 * DAY + 5)
+    device.event("launch", 7 * DAY, appended=31 * DAY)
+    for name, at in held:
+        assert device.event(name, at, appended=31 * DAY) == ["held"]
+    return device.install(20 * DAY, "initech", appended=32 * DAY)
+
+
+def test_a_first_that_was_used_is_remembered_while_a_record_of_its_period_is_held() -> None:
+    lines = overtaken(("coins", DAY + 1))
+    assert "event_ca:coins #1 acme" in lines
+    assert "first_event_ca:coins #1 acme" not in lines
+
+
+def test_a_session_is_remembered_while_a_launch_of_its_period_is_held() -> None:
+    lines = overtaken(("launch", DAY + 5), ("launch", 4 * DAY + 9))
+    assert [line for line in lines if line.startswith("session")] == ["session #1 acme", "session #2 globex"]

@@ -74,7 +74,7 @@ def test_it_opens_no_attribution() -> None:
     device = Timeline(install_grace=0)
     device.install(0, "acme")
     device.event("coins", 41 * DAY)
-    assert device.event("launch", 40 * DAY, "globex", appended=41 * DAY) == ["app_open #1 acme"]
+    assert device.event("launch", 40 * DAY, "globex", appended=41 * DAY) == ["app_open #1 acme", "session #1 acme"]
     assert device.sources() == ["acme"]
     assert device.clock() == 0
 

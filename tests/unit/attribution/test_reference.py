@@ -3,29 +3,49 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 import pytest
 
-from streams.attribution.facts import Derived, Fact
-from tests.support.reference import Firing, Reference, Told
+from streams.attribution.facts import Fact
+from streams.attribution.state import Attribution
+from tests.support.reference import Asker, Firing, Reference, Told
 from tests.unit.attribution import histories
 from tests.unit.attribution.timeline import HOUR, Timeline
 
 FOR_EVER = 10 * histories.APPENDED
 
+ASKERS = (
+    Asker(frozenset({"acme"})),
+    Asker(frozenset({"globex", "quick"})),
+    Asker(frozenset({"initech"}), agencies=True),
+    Asker(frozenset({"acme", "initech"}), agencies=True),
+)
+
 
 def told_by_fold(fact: Fact) -> Told:
-    return Told(fact.entry.kind, fact.entry.id, fact.result, fact.late, tuple(map(firing, fact.derived)))
+    derived = tuple(firing(one.event, one.attribution, one.claim) for one in fact.derived)
+    return Told(fact.entry.kind, fact.entry.id, fact.result, fact.late, derived, tuple(sessions_of(fact)))
 
 
-def firing(derived: Derived) -> Firing:
-    touch = derived.attribution.touch
-    source = None if touch is None else (touch.publisher_name, touch.agency_name)
-    return Firing(derived.event, derived.attribution.number, source, derived.claim)
+def sessions_of(fact: Fact) -> Iterator[tuple[Asker, Firing]]:
+    for asker in ASKERS:
+        for session in fact.sessions:
+            told = firing("session", session.attribution)
+            if asker.owns(told.source):
+                if session.due:
+                    yield asker, told
+                break
+
+
+def firing(event: str, attribution: Attribution, claim: bool = False) -> Firing:
+    touch = attribution.touch
+    source = None if touch is None else (touch.publisher_name, touch.agency_name, touch.campaign_id)
+    return Firing(event, attribution.number, source, claim)
 
 
 def compare(device: Timeline, dice: random.Random, length: int) -> None:
-    reference = Reference(device.app, dict(device.lookbacks.by_name), device.hold_limit)
+    reference = Reference(device.app, dict(device.lookbacks.by_name), device.hold_limit, ASKERS)
     for entry in histories.history(dice, device, length):
         device.read(entry)
         reference.read(entry)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from schemas.config import Partner
 from schemas.record import TOUCH_FIELDS
-from streams.attribution.touches import Lookbacks, Touch
+from schemas.touch import Touch
+from streams.attribution.touches import Lookbacks
 from tests.unit.attribution.timeline import DAY, HOUR, MINUTE, START, Timeline
 
 
@@ -63,6 +64,19 @@ def test_the_touch_is_by_default_at_the_records_own_time() -> None:
     touch = device.known.attributions[0].touch
     assert touch is not None
     assert touch.click_timestamp == START + 7
+
+
+def test_so_is_an_impression() -> None:
+    device = Timeline()
+    device.install(7, "acme", touch_type="impression")
+    touch = device.known.attributions[0].touch
+    assert touch is not None
+    assert (touch.touch_type, touch.click_timestamp) == ("impression", START + 7)
+
+
+def test_a_touch_is_a_click_unless_it_says_otherwise() -> None:
+    for kind, expected in ((None, "acme"), ("click", "acme"), ("impression", "organic")):
+        assert by("acme", click=8 * DAY, touch_type=kind) == expected
 
 
 def test_the_lookback_of_a_re_engagement_counts_from_the_activity() -> None:

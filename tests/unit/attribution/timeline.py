@@ -30,13 +30,9 @@ DEVICE_KEYS = {
 
 def app(platform: str = "android", **settings: Any) -> App:
     """An app with the default windows."""
-    return App(
-        id="com.example.game",
-        project="example",
-        platform=platform,  # type: ignore[arg-type]
-        bundle_id="com.example.game",
-        **{"device_key": DEVICE_KEYS[platform], **settings},
-    )
+    given: dict[str, Any] = {"id": "com.example.game", "project": "example", "device_key": DEVICE_KEYS[platform]}
+    given |= settings
+    return App(platform=platform, bundle_id=given["id"], **given)  # type: ignore[arg-type]
 
 
 def lookbacks(*partners: Partner) -> Lookbacks:
@@ -53,7 +49,8 @@ def source(derived: Derived) -> str:
     return "/".join(name for name in (touch.publisher_name, touch.agency_name) if name)
 
 
-def _lines(fact: Fact) -> list[str]:
+def lines_of(fact: Fact) -> list[str]:
+    """What a fact says, in lines."""
     if fact.result != "processed":
         return [fact.result]
     return [
@@ -72,6 +69,8 @@ class Timeline:
         self.device: state.Device | None = None
         self.release_at: int | None = None
         self.facts: list[Fact] = []
+        #: Identifiers of each record of the device.
+        self.identity: dict[str, str] = {}
         self._made = 0
 
     def install(self, at: int, by: str | None = None, **fields: Any) -> list[str]:
@@ -99,6 +98,7 @@ class Timeline:
         self._made += 1
         publisher, _, agency = (by or "").partition("/")
         values: dict[str, Any] = {"id": f"r{self._made}", "google_aid": "a1", "visitor_id": "v1", "ios_ifv": "i1"}
+        values |= self.identity
         values |= {"publisher_name": publisher or None, "agency_name": agency or None}
         appended = fields.pop("appended", at)
         if "click" in fields:
@@ -123,7 +123,7 @@ class Timeline:
         self.device = state.decode(state.encode(step.device))
         self.release_at = step.release_at
         self.facts += step.facts
-        return [line for fact in step.facts for line in _lines(fact)]
+        return [line for fact in step.facts for line in lines_of(fact)]
 
     @property
     def last(self) -> Fact:

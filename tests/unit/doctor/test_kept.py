@@ -10,7 +10,7 @@ from streams.attribution.identity import LONGEST_NAME
 from streams.doctor import kept
 from streams.doctor.findings import Finding
 from streams.doctor.kept import Cluster, Kept
-from streams.engine.batch import Limits
+from streams.engine.output import Limits
 from streams.engine.startup import CHANGELOG_CONFIG
 
 INSTALLS, EVENTS = Source(topic="in", record="install"), Source(topic="ev", record="event")

@@ -12,6 +12,7 @@ import pytest
 
 from schemas.config import Configuration, Source
 from streams.engine import exits
+from streams.engine.stages import Processors
 from streams.engine.worker import Engine
 from streams.errors import Stop
 from streams.settings import Settings
@@ -20,7 +21,7 @@ from streams.settings import Settings
 async def test_a_task_that_fails_ends_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     signals: list[int] = []
     monkeypatch.setattr(os, "kill", lambda pid, number: signals.append(number))
-    engine = Engine(Settings(state_dir=tmp_path), processor=None, follow=None)  # type: ignore[arg-type]
+    engine = Engine(Settings(state_dir=tmp_path), processors=None, follow=None)  # type: ignore[arg-type]
 
     async def fails() -> None:
         raise ValueError("unforeseen")
@@ -34,7 +35,7 @@ async def test_a_task_that_fails_ends_the_process(tmp_path: Path, monkeypatch: p
 
 async def test_a_task_that_is_cancelled_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "kill", lambda pid, number: pytest.fail("nothing has failed"))
-    engine = Engine(Settings(state_dir=tmp_path), processor=None, follow=None)  # type: ignore[arg-type]
+    engine = Engine(Settings(state_dir=tmp_path), processors=None, follow=None)  # type: ignore[arg-type]
     engine._start(asyncio.sleep(60))
     (task,) = engine._background
     task.cancel()
@@ -71,9 +72,10 @@ def signals(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sent
 
 
-def running(folder: Path, processor: Processor) -> Engine:
+def running(folder: Path, processor: Processor, user: Processor | None = None) -> Engine:
     """An engine that works by generation 1."""
-    engine = Engine(Settings(state_dir=folder), processor=cast(Any, processor), follow=cast(Any, None))
+    processors = Processors(cast(Any, processor), cast(Any, user or Processor()))
+    engine = Engine(Settings(state_dir=folder), processors=processors, follow=cast(Any, None))
     engine.sources = EVENTS
     engine._begin_with(generation(1))
     engine._shared = cast(Any, object())
@@ -99,12 +101,25 @@ def test_an_unusable_generation_leaves_the_last_good_one(tmp_path: Path, signals
     assert metric(engine, "config_errors_total") == 1
 
 
+@pytest.mark.parametrize("refuses", ["device", "user"])
+def test_a_generation_that_one_stage_refuses_is_taken_by_neither(
+    tmp_path: Path, signals: list[int], refuses: str
+) -> None:
+    device, user = Processor(*[2] * (refuses == "device")), Processor(*[2] * (refuses == "user"))
+    engine = running(tmp_path, device, user)
+    engine._on_configuration(generation(2))
+    assert (device.in_force, user.in_force, metric(engine, "config_generation"), signals) == (1, 1, 1, [])
+    assert metric(engine, "config_errors_total") == 1
+    engine._on_configuration(generation(3))
+    assert (device.in_force, user.in_force) == (3, 3)
+
+
 def test_changed_sources_end_the_worker_for_a_restart(tmp_path: Path, signals: list[int]) -> None:
-    processor = Processor()
-    engine = running(tmp_path, processor)
+    processor, user = Processor(), Processor()
+    engine = running(tmp_path, processor, user)
     engine._on_configuration(generation(2, ()))
     assert (engine.exit_status, signals) == (exits.RESTART, [signal.SIGTERM])
-    assert processor.in_force == 1, "what is still read is read as it was"
+    assert (processor.in_force, user.in_force) == (1, 1), "what is still read is read as it was"
 
 
 def test_an_unusable_generation_with_other_sources_does_not_end_it(tmp_path: Path, signals: list[int]) -> None:

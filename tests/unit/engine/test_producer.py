@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from streams.engine.producer import Fenced, Refused, TransactionalProducer, Trouble, untold
+from streams.engine.producer import Fenced, Refused, Row, TransactionalProducer, Trouble, untold
 from streams.settings import Settings
 
 
@@ -30,7 +30,7 @@ class SmallQueue:
 
     def __init__(self) -> None:
         self.queued = 0
-        self.written: list[tuple[str, bytes | None, bytes | None]] = []
+        self.written: list[Row] = []
         self._reports: list[Callable[[], None]] = []
 
     def begin_transaction(self) -> None:
@@ -40,7 +40,7 @@ class SmallQueue:
         if self.queued == 2:
             raise BufferError
         self.queued += 1
-        self.written.append((topic, key, value))
+        self.written.append((topic, key, value, partition))
         if on_delivery:
             offset = len(self.written) - 1
             self._reports.append(lambda: on_delivery(None, Message(offset)))
@@ -55,12 +55,25 @@ class SmallQueue:
 
 
 def test_a_batch_larger_than_the_clients_queue_is_written_all_the_same() -> None:
-    producer = TransactionalProducer(Settings(), "w-device-0", 0)
+    producer = TransactionalProducer(Settings(), "w-device-2", 2)
     producer._producer = client = SmallQueue()  # type: ignore[assignment]
-    rows = [("jobs", b"k", b"%d" % number) for number in range(5)]
-    place = producer.write(rows, ("changelog", b"m", b"{}"), lambda step: None)
-    assert client.written == [*rows, ("changelog", b"m", b"{}")]
+    rows: list[Row] = [("jobs", b"k", b"%d" % number, None) for number in range(5)]
+    place = producer.write(rows, ("changelog", b"m", b"{}", None), lambda step: None)
+    assert client.written == [*((*row[:3], 2) for row in rows), ("changelog", b"m", b"{}", 2)]
     assert place.offset == 5
+
+
+def test_a_record_goes_to_the_partition_that_it_asks_for_and_else_to_the_writers_own() -> None:
+    producer = TransactionalProducer(Settings(), "w-device-2", 2)
+    producer._producer = client = SmallQueue()  # type: ignore[assignment]
+    rows: list[Row] = [("users", b"a", b"1", 0), ("jobs", b"b", b"2", None), ("users", b"c", b"3", 7)]
+    producer.write(rows, ("changelog", b"m", b"{}", None), lambda step: None)
+    assert [(topic, place) for topic, _, _, place in client.written] == [
+        ("users", 0),
+        ("jobs", 2),
+        ("users", 7),
+        ("changelog", 2),
+    ]
 
 
 class Failing(SmallQueue):
@@ -92,7 +105,7 @@ def failure() -> KafkaException:
 def write(client: Failing, trouble: Trouble = untold) -> None:
     producer = TransactionalProducer(Settings(), "w-device-0", 0, trouble)
     producer._producer = client  # type: ignore[assignment]
-    producer.write([("jobs", b"k", b"1")], ("changelog", b"m", b"{}"), lambda step: None)
+    producer.write([("jobs", b"k", b"1", None)], ("changelog", b"m", b"{}", None), lambda step: None)
 
 
 def test_an_abort_that_meets_the_failure_it_clears_up_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:

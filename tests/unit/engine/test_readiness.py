@@ -7,36 +7,48 @@ from typing import Any, cast
 
 from streams.clock import ManualClock
 from streams.engine.readings import SLOW_S, STUCK_S, Readings
+from streams.engine.stages import Unit
 from streams.metrics import Metrics
 from streams.probes import Readiness
 
 ENDS = {("events", 0): 5}
 
 
+DEVICE, USER = Unit("device", 0), Unit("user", 0)
+
+
+def of(unit: Unit, topic: str, clock: ManualClock) -> SimpleNamespace:
+    """A partition that has recovered, with nothing of its source read yet."""
+    return SimpleNamespace(
+        running=True,
+        moved_at=clock.monotonic(),
+        held=0,
+        recovered=SimpleNamespace(seconds=0.5),
+        topics=[topic],
+        inputs=[(topic, unit.number)],
+        position=lambda topic: 0,
+        lag_seconds=lambda topic: 1.0,
+        waits=lambda: None,
+    )
+
+
 class Bench:
-    """A worker with one partition, five records behind."""
+    """A worker with one partition of each stage; the device stage's is five records behind."""
 
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.readiness = Readiness()
         self.readings = Readings(Metrics(), self.readiness, self.clock)
-        self.partition = SimpleNamespace(
-            running=True,
-            moved_at=self.clock.monotonic(),
-            held=0,
-            recovered=None,
-            position=lambda topic: 0,
-            lag_seconds=lambda topic: 1.0,
-            waits=lambda: None,
-        )
-        self.readings.assigned(cast(Any, {0: self.partition}))
+        self.partition = of(DEVICE, "events", self.clock)
+        self.users = of(USER, "users", self.clock)
+        self.readings.assigned(cast(Any, {DEVICE: self.partition, USER: self.users}))
 
     def pass_time(self, seconds: float) -> None:
         self.clock.advance(int(seconds * 1000))
 
-    def lag(self) -> float | None:
+    def lag(self, topic: str = "events") -> float | None:
         registry = self.readings.metrics.registry
-        return registry.get_sample_value("ringback_lag_records", {"topic": "events", "partition": "0"})
+        return registry.get_sample_value("ringback_lag_records", {"topic": topic, "partition": "0"})
 
 
 def test_input_that_is_not_worked_on_is_not_ready_then_stuck() -> None:
@@ -79,6 +91,27 @@ def test_a_paused_source_is_not_ready_and_no_reason_for_a_restart() -> None:
         bench.pass_time(STUCK_S)
     assert not bench.readiness.why_stuck()
     assert "events" in bench.readiness.unmet()["sources"]
+
+
+def test_a_paused_source_does_not_excuse_the_user_stage_which_goes_on() -> None:
+    bench = Bench()
+    ends = {**ENDS, ("users", 0): 3}
+    bench.readings.looked(ends, {"events"})
+    bench.pass_time(STUCK_S + 1)
+    bench.readings.looked(ends, {"events"})
+    assert "user partition 0 has not moved" in bench.readiness.why_stuck()
+
+
+def test_partitions_of_the_same_number_of_both_stages_are_told_apart() -> None:
+    bench = Bench()
+    bench.readings.looked({**ENDS, ("users", 0): 3})
+    assert (bench.lag("events"), bench.lag("users")) == (5, 3)
+    value = bench.readings.metrics.registry.get_sample_value
+    for stage in ("device", "user"):
+        assert value("ringback_recovery_seconds", {"stage": stage, "partition": "0"}) == 0.5
+    bench.users.running = False
+    bench.readings.recovering()
+    assert bench.readiness.unmet() == {"recovered": "recovering: user partition 0"}
 
 
 def test_lag_of_partitions_that_are_gone_is_not_told_any_more() -> None:

@@ -9,10 +9,11 @@ import msgspec
 from schemas.config import App, Configuration, Endpoint, Partner, Postback
 from schemas.job import Job
 from schemas.record import Event
+from schemas.touch import Touch
 from streams.attribution.entry import Entry
 from streams.attribution.fold import Derived, Fact, Lookbacks
 from streams.attribution.state import Attribution, Reason
-from streams.attribution.touches import Touch, eligible_touch
+from streams.attribution.touches import eligible_touch
 from streams.postbacks.decide import Decided, Level, decide
 from streams.postbacks.index import Index
 

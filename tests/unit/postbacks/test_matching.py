@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.attribution.touches import Touch
+from schemas.touch import Touch
 from streams.postbacks.index import Index
 from tests.unit.postbacks.building import ACME, APP, INITECH, configuration, fact, jobs_of, postback, touch
 
@@ -67,6 +67,13 @@ def test_event_matching_fires_on_the_other_event_and_reports_that_one() -> None:
     (job,) = jobs_of(index, fact(touch()))
     assert (job.event, job.request.url) == ("payment", ("https://x.example/?e=payment",))
     assert jobs(index, fact(touch(), event="install")) == []
+
+
+def test_event_matching_on_an_event_of_the_user_is_of_the_user() -> None:
+    index = Index(configuration(postback(event="install", match_event="new_user")))
+    assert index.bucket(APP.id, "new_user", "user") is not None
+    assert index.bucket(APP.id, "new_user", "device") is None
+    assert index.bucket(APP.id, "install") is None
 
 
 def test_another_event_and_another_app_concern_nobody() -> None:

@@ -1,0 +1,48 @@
+"""What the device stage tells the user stage (contract §2, the users topic): a record that carries a user id, with the
+attributions of its device.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from .record import Event, Install
+from .touch import Touch
+
+
+class Origin(msgspec.Struct, array_like=True, frozen=True):
+    """An attribution as it was when the record was processed: its number, when it started (own time) and the number of
+    the reason for it, and its touch (None: organic).
+    """
+
+    number: int
+    start: int
+    reason: int
+    touch: Touch | None = None
+
+
+class UserRecord(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """One input record of a user, after its device has processed it. The Kafka key is `<project>|<user_id>`.
+
+    `install` or `event` is the record with its identifiers normalised; the other fields are those of
+    `streams.attribution.entry.Entry`. `first` is the device's first attribution, `current` the one the record lies in
+    (None: the first). `installed_at` is the own time of the device's install, if one is known. `reinstall` says that
+    the record changed nothing for its device.
+    """
+
+    kind: Literal["install", "event"]
+    id: str
+    name: str
+    at: int
+    appended: int
+    device_key: str
+    device_id: str
+    first: Origin
+    current: Origin | None = None
+    install: Install | None = None
+    event: Event | None = None
+    clicked: int | None = None
+    installed_at: int | None = None
+    reinstall: bool = False

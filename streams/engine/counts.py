@@ -1,0 +1,104 @@
+"""Daily counts for reports (contract §2, the report topic), kept in the engine's own checkpoint: they are as exact as
+the jobs.
+
+A batch adds to the rows that it touches; each row is written whole, into the state and into the report topic.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from schemas.config import DAY
+from schemas.job import Job
+from schemas.report import CLAIMED, DECIDED, OF_USER, ReportRow, day_named
+from schemas.touch import Touch
+from streams.attribution import events
+from streams.attribution.fold import Derived
+from streams.engine.devices import Read
+from streams.postbacks.index import Scope
+
+COUNT_PREFIX = b"c"
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+_counts = msgspec.json.Decoder(dict[str, int]).decode
+
+
+def counted_as(event: str, scope: Scope) -> str:
+    """How a derived event is called where both scopes are counted together."""
+    both = scope == "user" and (row := events.parse(event)) is not None and len(row.scopes) > 1
+    return event + OF_USER if both else event
+
+
+class Counts:
+    """What one batch of a stage adds, under one generation."""
+
+    def __init__(self, stage: Scope, generation: int) -> None:
+        self._stage: Scope = stage
+        self._generation = generation
+        #: By day, app and source (publisher, agency, campaign id, campaign name): how often each derived event fired.
+        self._events: defaultdict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
+        #: By day, app, partner, postback and derived event: how many were decided, and each no.
+        self._postbacks: defaultdict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
+
+    def fired(self, app_id: str, at: int, derived: Iterable[Derived]) -> None:
+        """Derived events of a record of this own time."""
+        for one in derived:
+            name = counted_as(one.event, self._stage)
+            if one.claim:
+                name = CLAIMED + name
+            self._events[at // DAY, app_id, *_source(one.attribution.touch)][name] += 1
+
+    def decided(self, job: Job) -> None:
+        """A job."""
+        self._postbacks[job.day, job.app_id, job.partner, job.postback_id, job.event][DECIDED] += 1
+
+    def refused(self, app_id: str, at: int, partner: str, postback_id: str, event: str, reason: str) -> None:
+        """A no, for a record of this own time."""
+        self._postbacks[at // DAY, app_id, partner, postback_id, event][reason] += 1
+
+    def rows(self, read: Read) -> Iterator[tuple[bytes, bytes, bytes, bytes]]:
+        """For each row that changed: key and value for the state, key and value for the report topic."""
+        rows = list(self._added())
+        keys = [COUNT_PREFIX + row.key() for row in rows]
+        for key, row, before in zip(keys, rows, read(keys), strict=True):
+            counts = Counter(row.counts)
+            if before is not None:
+                counts.update(_counts(before))
+            yield key, _encode(counts), key[len(COUNT_PREFIX) :], _encode(msgspec.structs.replace(row, counts=counts))
+
+    def _added(self) -> Iterator[ReportRow]:
+        for (day, app_id, publisher, agency, campaign_id, campaign_name), counts in self._events.items():
+            yield ReportRow(
+                kind="events",
+                stage=self._stage,
+                day=day_named(day),
+                app_id=app_id,
+                generation=self._generation,
+                publisher_name=publisher,
+                agency_name=agency,
+                campaign_id=campaign_id,
+                campaign_name=campaign_name,
+                counts=counts,
+            )
+        for (day, app_id, partner, postback_id, event), counts in self._postbacks.items():
+            yield ReportRow(
+                kind="postback",
+                stage=self._stage,
+                day=day_named(day),
+                app_id=app_id,
+                generation=self._generation,
+                partner=partner,
+                postback_id=postback_id,
+                event=event,
+                counts=counts,
+            )
+
+
+def _source(touch: Touch | None) -> tuple[str | None, str | None, str | None, str | None]:
+    if touch is None:
+        return None, None, None, None
+    return touch.publisher_name, touch.agency_name, touch.campaign_id, touch.campaign_name

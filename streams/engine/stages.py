@@ -1,0 +1,98 @@
+"""The two stages of a worker: devices, fed by the configured sources, and users, fed by what the first tells them.
+
+Both are the same engine. Each has its own partitions, transactional ids, changelog and stores, so that neither waits
+for the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
+
+from schemas.config import Configuration, Source
+from streams import kafka
+from streams.engine.ports import Processor
+from streams.settings import Settings
+
+StageName = Literal["device", "user"]
+STAGES: tuple[StageName, ...] = get_args(StageName)
+
+#: A partition of a topic: name, number.
+Input = tuple[str, int]
+
+
+class Unit(NamedTuple):
+    """One partition of one stage: what is assigned, recovered, written by one producer, and stored in one place."""
+
+    stage: StageName
+    number: int
+
+    def __str__(self) -> str:
+        return f"partition {self.number}" if self.stage == "device" else f"{self.stage} partition {self.number}"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What the partitions of one stage share. `sources` in the order of the configuration; `partitions`: how many the
+    stage has. `internal`: the sources are topics that another stage writes, not the user's.
+    """
+
+    name: StageName
+    sources: tuple[Source, ...]
+    partitions: int
+    changelog: str
+    processor: Processor
+    internal: bool = False
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The names of the sources."""
+        return tuple(source.topic for source in self.sources)
+
+    def assigned(self, inputs: Collection[Input]) -> list[int]:
+        """The numbers of which at least one source is among `inputs`."""
+        return sorted({number for topic, number in inputs if topic in self.topics})
+
+    def torn(self, inputs: Collection[Input]) -> list[int]:
+        """Those of which a source is missing: they were assigned apart."""
+        return [
+            number for number in self.assigned(inputs) if not all((topic, number) in inputs for topic in self.topics)
+        ]
+
+
+class Processors(NamedTuple):
+    """What decides in each stage."""
+
+    device: Processor
+    user: Processor
+
+    def configure(self, configuration: Configuration, before: Configuration | None) -> None:
+        """All decide by `configuration` from now on, or none: when one refuses it, all are back at `before`, and what
+        it raised is raised.
+        """
+        taken: list[Processor] = []
+        try:
+            for processor in self:
+                processor.configure(configuration)
+                taken.append(processor)
+        except Exception:
+            if before is not None:
+                for processor in taken:
+                    processor.configure(before)
+            raise
+
+
+def users_source(settings: Settings) -> Source:
+    """The one source of the user stage."""
+    return Source(topic=kafka.Topics(settings.topic_prefix).users, record="event")
+
+
+def transactional_id(settings: Settings, unit: Unit) -> str:
+    """Whoever writes under this id is the only writer of the unit."""
+    return f"{settings.worker_id}-{unit.stage}-{unit.number}"
+
+
+def changelog_topic(settings: Settings, stage: StageName = "device") -> str:
+    """The topic that holds a stage's state."""
+    return f"{settings.worker_id}-{stage}-changelog"

@@ -1,0 +1,120 @@
+"""What the facts of a batch mean for the postbacks, the user stage and the reports: counted, and written as records.
+
+Both stages tell their facts in the same way; each decides the postbacks of its own scope.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from schemas.dead_letter import DeadLetter
+from schemas.decision import Decision
+from streams import kafka
+from streams.attribution import users
+from streams.attribution.fold import Fact
+from streams.engine.counts import Counts, counted_as
+from streams.engine.devices import Read
+from streams.engine.letters import Letters
+from streams.engine.output import Outgoing, Output, Setting
+from streams.engine.raw import Raw
+from streams.postbacks.decide import decide
+
+_encode = msgspec.json.Encoder().encode
+
+#: Facts that the user stage is told of: the record was a new one to its device.
+_TOLD = frozenset(("processed", "reinstall"))
+
+
+class Telling:
+    """The outgoing side of one batch. `now`: milliseconds. `partitions`: how many the inputs have."""
+
+    def __init__(self, setting: Setting, partition: int, now: int, partitions: int) -> None:
+        self._setting, self._now = setting, now
+        self._users_partitions = kafka.users_partitions(partitions)
+        self.letters = Letters(partition, now)
+        self.output = Output()
+        self._counts = Counts(setting.scope, setting.index.generation)
+
+    def tell(self, fact: Fact) -> None:
+        """Count and write what a fact means."""
+        setting, output, entry = self._setting, self.output, fact.entry
+        app_id = entry.record.app_id
+        for derived in fact.derived:
+            event = counted_as(self._label(app_id, derived.event), setting.scope)
+            output.counts["derived_events_total", app_id, event] += 1
+        self._counts.fired(app_id, entry.at, fact.derived)
+        if setting.scope == "device" and entry.record.user_id and fact.result in _TOLD:
+            self._tell_user(fact)
+        if not fact.derived and not fact.sessions and setting.level == "off":
+            return
+        self._decide(fact)
+
+    def finish(self, read: Read) -> Output:
+        """The output, with the daily counts brought up to date."""
+        for key, value, report_key, report in self._counts.rows(read):
+            self.output.puts[key] = value
+            self.output.outgoing.append(Outgoing(self._setting.names.report, report_key, report))
+        return self.output
+
+    def refuse(self, raw: Raw, reason: str, detail: str) -> None:
+        """A record that cannot be used becomes a dead letter."""
+        self.output.counts["records_total", raw.topic, "dead_letter"] += 1
+        self.dead_letter(self.letters.of_record(raw, reason, detail))
+
+    def dead_letter(self, letter: DeadLetter) -> None:
+        """Write a dead letter."""
+        self.output.counts["dead_letters_total", letter.kind, letter.reason] += 1
+        self.output.outgoing.append(Outgoing(self._setting.names.dead_letters, letter.key, _encode(letter)))
+
+    def _decide(self, fact: Fact) -> None:
+        setting, output, entry = self._setting, self.output, fact.entry
+        app_id = entry.record.app_id
+        limit = min(setting.limits.record_bytes, setting.limits.job_bytes)
+        try:
+            decided = decide(setting.index, fact, self._now, setting.level, limit, setting.scope)
+        except Exception as error:
+            self.dead_letter(self.letters.of_entry(entry, "internal", described(error)))
+            return
+        for verdict in decided.noes:
+            reason, partner = verdict.reason or "", setting.index.partner_of(verdict.postback_id)
+            self._counts.refused(app_id, entry.at, partner, verdict.postback_id, verdict.event, reason)
+            if reason == "too_large":
+                what = f"the job of postback {verdict.postback_id}: {verdict.detail}"
+                self.dead_letter(self.letters.of_entry(entry, "too_large", what))
+        key = entry.device_key.encode("utf-8", "surrogatepass")
+        for job, value in decided.jobs:
+            output.outgoing.append(Outgoing(setting.names.delivery, key, value))
+            output.counts["postbacks_decided_total", app_id, job.partner, job.postback_id, job.event] += 1
+            self._counts.decided(job)
+        if decided.decision is not None:
+            output.outgoing.append(Outgoing(setting.names.decisions, key, _fitting(decided.decision, limit)))
+
+    def _tell_user(self, fact: Fact) -> None:
+        entry = fact.entry
+        app = self._setting.index.apps[entry.record.app_id]
+        key = users.user_key(app, entry.record.user_id or "").encode("utf-8", "surrogatepass")
+        value = _encode(users.tell(fact))
+        if len(value) > self._setting.limits.job_bytes:
+            what = f"for the user stage: {len(value):,} bytes, at most {self._setting.limits.job_bytes:,} are possible"
+            self.dead_letter(self.letters.of_entry(entry, "too_large", what))
+            return
+        partition = kafka.partition_of(key, self._users_partitions)
+        self.output.outgoing.append(Outgoing(self._setting.names.users, key, value, partition))
+
+    def _label(self, app_id: str, event: str) -> str:
+        """Names of custom events are the users' to make up: those that no postback fires on share one label."""
+        if ":" not in event or self._setting.index.bucket(app_id, event) is not None:
+            return event
+        return event.partition(":")[0] + ":*"
+
+
+def described(error: Exception) -> str:
+    """An error of a rule, as a dead letter tells it."""
+    return f"{type(error).__name__}: {error}"
+
+
+def _fitting(decision: Decision, limit: int) -> bytes:
+    """The decision's record. Thousands of verdicts would be refused by its topic: then it tells as many as fit."""
+    while len(value := _encode(decision)) > limit and decision.verdicts:
+        decision.verdicts = decision.verdicts[: len(decision.verdicts) // 2]
+    return value

@@ -1,0 +1,129 @@
+"""The user stage's pipeline: what the device stage tells of a user's records, folded and decided (contract §5, scope
+U). Pure; its input is the users topic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from schemas.config import Configuration
+from schemas.user import UserRecord
+from streams.attribution import users
+from streams.attribution.users import User
+from streams.engine.devices import Read
+from streams.engine.holds import Holds
+from streams.engine.output import Limits, Names, Output, Setting
+from streams.engine.raw import Raw
+from streams.engine.telling import Telling, described
+from streams.postbacks.decide import Level
+from streams.postbacks.index import Index
+
+USER_PREFIX = b"u"
+
+_decode = msgspec.json.Decoder(UserRecord).decode
+
+
+def user_row(key: str) -> bytes:
+    """The key of a user's state row."""
+    return USER_PREFIX + key.encode("utf-8", "surrogatepass")
+
+
+class UserPipeline:
+    """One per process. `configure` before the first batch, and between batches whenever the configuration changes."""
+
+    def __init__(self, names: Names, level: Level, limits: Limits) -> None:
+        self._names, self._level, self._limits = names, level, limits
+        self._setting: Setting | None = None
+
+    def configure(self, configuration: Configuration) -> None:
+        """Decide by this configuration from the next batch on. Raises `TemplateErrors`, and keeps the old one."""
+        self._setting = Setting(Index(configuration), self._names, self._level, self._limits, "user")
+
+    def process(
+        self,
+        partition: int,
+        records: Sequence[Raw],
+        progress: int | None,
+        now: int,
+        read: Read,
+        holds: Holds,
+        partitions: int,
+    ) -> Output:
+        """Decide a batch, see `pipeline.Pipeline.process`; nothing is held here."""
+        if self._setting is None:
+            raise RuntimeError("process before configure")
+        batch = _UserBatch(self._setting, Telling(self._setting, partition, now, partitions), read)
+        placed = [_placed(raw) for raw in records]
+        batch.load(told for told in placed if isinstance(told, UserRecord))
+        for raw, told in zip(records, placed, strict=True):
+            batch.take(raw, told)
+        return batch.finish()
+
+
+def _placed(raw: Raw) -> UserRecord | str:
+    """The record, or what is wrong with it."""
+    try:
+        return _decode(raw.value or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return str(error)
+
+
+class _UserBatch:
+    """The users that one batch touches: read once, folded in memory, written once."""
+
+    def __init__(self, setting: Setting, telling: Telling, read: Read) -> None:
+        self._setting, self._telling, self._read = setting, telling, read
+        self._users: dict[str, User | None] = {}
+        self._changed: set[str] = set()
+
+    def load(self, records: Iterable[UserRecord]) -> None:
+        """Read the states of these records' users at once."""
+        keys = list(dict.fromkeys(key for told in records if (key := self._key(told)) is not None))
+        for key, row in zip(keys, self._read([user_row(key) for key in keys]), strict=True):
+            self._users[key] = None if row is None else users.decode(row)
+
+    def take(self, raw: Raw, told: UserRecord | str) -> None:
+        """Fold and decide the next record. One of an app that is not configured any more is ignored and counted."""
+        telling = self._telling
+        telling.output.taken += 1
+        if isinstance(told, str):
+            telling.refuse(raw, "invalid", told)
+            return
+        entry, key = users.entry_of(told), self._key(told)
+        if entry is None:
+            telling.refuse(raw, "invalid", f"no {told.kind}")
+            return
+        if key is None:
+            telling.output.counts["records_total", raw.topic, "unknown_app"] += 1
+            return
+        known = self._users[key]
+        app = self._setting.index.apps[entry.record.app_id]
+        try:
+            # A copy: after an error the state is as before.
+            user, fact = users.fold(None if known is None else msgspec.structs.replace(known), told, entry, app)
+        except Exception as error:
+            telling.refuse(raw, "internal", described(error))
+            return
+        self._users[key] = user
+        if user != known:
+            self._changed.add(key)
+        telling.output.counts["records_total", raw.topic, fact.result] += 1
+        telling.tell(fact)
+
+    def finish(self) -> Output:
+        """The output, states included. The batch is over."""
+        output = self._telling.finish(self._read)
+        for key in self._changed:
+            if (user := self._users[key]) is not None:
+                output.puts[user_row(key)] = users.encode(user)
+        return output
+
+    def _key(self, told: UserRecord) -> str | None:
+        """The record's user; None when its app is not configured any more."""
+        record = told.install if told.kind == "install" else told.event
+        if record is None or not record.user_id:
+            return None
+        app = self._setting.index.apps.get(record.app_id)
+        return None if app is None else users.user_key(app, record.user_id)
