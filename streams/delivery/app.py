@@ -24,6 +24,7 @@ from streams.metrics import Metrics
 from streams.settings import Settings
 
 from .consumer import Intake, Taken, check_there
+from .counts import Counting, Counts
 from .egress import Guard
 from .offsets import Tracker
 from .outcomes import Fatal, Outbox, Transactions
@@ -128,6 +129,9 @@ class Service:
     def __init__(self, settings: Settings, limits: Limits | None = None, wire: Wire | None = None) -> None:
         self.settings = settings
         self.limits = (limits or Limits())._replace(prefetch=settings.prefetch)
+        #: One for all sessions: only under the same id can a new producer end what an earlier one left open.
+        self.transactional_id = f"{settings.sender_group}-{settings.instance_id or uuid.uuid4().hex}"
+        self.written: set[tuple[str, int]] = set()
         self.metrics = Metrics()
         self.readiness = probes.Readiness("configuration", "assigned")
         self.metrics.ready.set_function(lambda: self.readiness.ready)
@@ -184,7 +188,8 @@ class Service:
     async def _topics_there(self) -> None:
         """Raises `Stop` when a topic is missing: to wait for it would look as if there were nothing to do."""
         topics = kafka.Topics(self.settings.topic_prefix)
-        wanted = (topics.delivery, *topics.retries(), topics.receipts, topics.dead_letters, topics.control)
+        written = (topics.receipts, topics.dead_letters, topics.report, topics.control)
+        wanted = (topics.delivery, *topics.retries(), *written)
         admin = AdminClient(kafka.confluent_settings(self.settings))
         while not self.stopping.is_set():
             try:
@@ -272,9 +277,9 @@ class Session:
         self._service = service
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._loop = asyncio.get_running_loop()
-        identity = settings.instance_id or uuid.uuid4().hex
-        self._transactions = Transactions(settings, f"{settings.sender_group}-{identity}", self._group)
-        self._outbox = Outbox(self._transactions, settings.commit_interval, service.metrics)
+        self._transactions = Transactions(settings, service.transactional_id, self._group, service.written)
+        counting = Counting(self._transactions, Counts(topics.report, uuid.uuid4().hex[:16]))
+        self._outbox = Outbox(counting, settings.commit_interval, service.metrics)
         self._sender = Sender(
             limits=service.limits,
             settling=Settling(topics, service.limits.tiers),

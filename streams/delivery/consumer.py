@@ -106,9 +106,6 @@ class Intake:
         self._stalled_since: float | None = None
         self._measured = 0.0
         self._total = 0
-        #: The group's metadata with the generation of the newest assignment. Read here, in the consumer's own
-        #: thread: asked for from another one, the client lets that wait while this one reads on and on.
-        self.group: object = None
         more = {"group_instance_id": settings.instance_id} if settings.instance_id else {}
         self.consumer = Consumer(
             kafka.consumer_settings(
@@ -128,6 +125,10 @@ class Intake:
                 **more,
             )
         )
+        #: The group's metadata with the generation of the newest assignment, and without one before the first. Read
+        #: here, in the consumer's own thread: asked for from another one, the client lets that wait while this one
+        #: reads on and on.
+        self.group: object = self.consumer.consumer_group_metadata()
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
 
     def start(self) -> None:

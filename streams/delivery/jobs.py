@@ -1,4 +1,4 @@
-"""A record of a delivery topic becomes a job, or is poison. Pure.
+"""A record of a delivery topic becomes a job, or is poison; and what a job adds to its request. Pure.
 
 Poison is a record that is no job, or one whose numbers no worker writes. It would come back for ever or hang a lane,
 so it is a dead letter at once.
@@ -12,7 +12,11 @@ import msgspec
 
 from schemas.config import DAY
 from schemas.job import Job
+from schemas.report import LAST_DAY
+from streams.templates.finish import Finished
 
+#: The header that names the job.
+IDENTITY = "Idempotency-Key"
 #: The most redeliveries a postback may have (contract §6), with room for what an operator replays.
 MOST_ATTEMPTS = 100
 #: The longest time a job may lie between its decision and its due time. Delays end after 10 min, backoff after an hour.
@@ -48,6 +52,11 @@ def encode(job: Job) -> bytes:
     return _encoder.encode(job)
 
 
+def identified(request: Finished, job_id: str) -> Finished:
+    """The request with the job's id, by which a partner knows a redelivery."""
+    return Finished(request.method, request.url, [*request.headers, (IDENTITY, job_id)], request.body)
+
+
 def _complaint(job: Job, now: int) -> str | None:
     if not 0 <= job.attempts <= MOST_ATTEMPTS:
         return f"attempts is {job.attempts}"
@@ -59,6 +68,8 @@ def _complaint(job: Job, now: int) -> str | None:
         return f"due_at is {job.due_at}"
     if not 0 <= job.max_age <= MOST_AGE:
         return f"max_age is {job.max_age}"
+    if not 0 <= job.day <= LAST_DAY:
+        return f"day is {job.day}"
     if not (job.job_id and job.job_id.isascii() and job.job_id.isprintable() and len(job.job_id) <= 200):
         return "job_id is not a printable text of 1 to 200 ASCII characters"
     return None

@@ -21,6 +21,7 @@ from streams import kafka, logs
 from streams.metrics import Metrics
 from streams.settings import Settings
 
+from .calls import Calls, Stuck
 from .offsets import Position, Tracker
 from .settling import Record
 
@@ -33,6 +34,8 @@ TRANSACTION_TIMEOUT_MS = 10_000
 GIVE_UP_SECONDS = 15.0
 #: How long one call to the client may take before it is made again, which is safe for those that say so (seconds).
 CALL_SECONDS = 5.0
+#: A call that takes longer than this, and than the transaction, does not keep its time and may never return (seconds).
+STUCK_SECONDS = 2 * CALL_SECONDS
 #: A pause before a transaction that was aborted is done again (seconds).
 REDO_SECONDS = 0.1
 #: A commit takes milliseconds; one that takes so long (seconds) means that the broker is away.
@@ -74,12 +77,21 @@ class Commit(Protocol):
 
 
 class Transactions:
-    """The transactional producer. `start` and the calls block, and belong into one thread."""
+    """The transactional producer. `start` and the calls block, and belong into one thread.
 
-    def __init__(self, settings: Settings, transactional_id: str, group: Callable[[], Any]) -> None:
+    `written` holds the partitions (topic and number) that were written to under this transactional id: it is kept here
+    for the producer that follows this one.
+    """
+
+    def __init__(
+        self, settings: Settings, transactional_id: str, group: Callable[[], Any], written: set[tuple[str, int]]
+    ) -> None:
         self._group = group
+        self._written = written
+        self._receipts = kafka.Topics(settings.topic_prefix).receipts
         self._ending = False
-        self._deadline: float | None = None
+        self._deadline = 0.0
+        self._calls = Calls("producer")
         self._producer = Producer(
             kafka.producer_settings(
                 settings,
@@ -93,15 +105,48 @@ class Transactions:
         )
 
     def start(self) -> None:
-        """Fence an earlier producer of the same id and end its open transaction. Raises `Fatal`."""
+        """Fence an earlier producer of the same id and end its open transactions, also those that Kafka has forgotten.
+        Raises `Fatal`.
+        """
         self._call(self._producer.init_transactions, CALL_SECONDS)
+        if self._written:
+            log.info("ending what the producer before this one may have left open", partitions=len(self._written))
+            self._sweep()
+            self._written.clear()
+
+    def _sweep(self) -> None:
+        """Abort what hangs: a broker that shuts down may note a transaction as complete and not write the ends of it.
+        Then partitions hide what follows, and the group's offsets cannot be read, until the same producer ends another
+        transaction there. What hung is aborted everywhere, so that its jobs are taken from the source once more.
+        """
+        # The offset is of a topic that the group does not read.
+        offsets = [TopicPartition(self._receipts, 0, 0)]
+        self._throw_away(
+            lambda: self._call(self._producer.send_offsets_to_transaction, offsets, self._group(), CALL_SECONDS)
+        )
+        self._throw_away(self._touch)
+
+    def _throw_away(self, step: Callable[[], None]) -> None:
+        self._deadline = time.monotonic() + GIVE_UP_SECONDS
+        self._call(self._producer.begin_transaction)
+        with contextlib.suppress(Aborted):
+            step()
+            self._abort()
+
+    def _touch(self) -> None:
+        for topic, partition in sorted(self._written):
+            self._produce(topic, partition, b"", None)
+        while len(self._producer):
+            self._make(self._producer.flush, CALL_SECONDS)
+            self._check_time("what was written cannot be reached")
 
     def __call__(self, records: list[tuple[int, Record]], positions: list[tuple[Tracker, Position]]) -> None:
         """See `Commit`."""
         self._deadline = time.monotonic() + GIVE_UP_SECONDS
         self._call(self._producer.begin_transaction)
         for partition, record in records:
-            self._produce(partition, record)
+            self._written.add((record.topic, partition))
+            self._produce(record.topic, partition, record.key, record.value)
         if positions:
             offsets = [
                 TopicPartition(tracker.topic, tracker.partition, position.offset, position.metadata)
@@ -110,10 +155,10 @@ class Transactions:
             self._call(lambda: self._producer.send_offsets_to_transaction(offsets, self._group(), CALL_SECONDS))
         self._call(self._producer.commit_transaction, CALL_SECONDS)
 
-    def _produce(self, partition: int, record: Record) -> None:
+    def _produce(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> None:
         while True:
             try:
-                self._producer.produce(record.topic, record.value, record.key, partition)
+                self._producer.produce(topic, value, key, partition)
                 return
             except BufferError:
                 self._producer.poll(0.05)
@@ -127,7 +172,7 @@ class Transactions:
         """
         while True:
             try:
-                step(*arguments)
+                self._make(step, *arguments)
                 return
             except KafkaException as error:
                 cause: KafkaError = error.args[0]
@@ -136,11 +181,20 @@ class Transactions:
                 self._check_time(cause.str())
                 time.sleep(0.02)
 
+    def _make(self, step: Callable[..., Any], *arguments: Any) -> None:
+        """Make a call once. Raises `Fatal` when it does not return."""
+        until = max(self._deadline, time.monotonic() + STUCK_SECONDS)
+        try:
+            self._calls.make(lambda: step(*arguments), until)
+        except Stuck:
+            # The producer is lost with it: another one, made anew, finds the broker.
+            raise Fatal("a call to the Kafka client did not return in time") from None
+
     def _check_time(self, reason: str) -> None:
         """Raise `Fatal` when somebody waits for the end, or when the coordinator has long aborted the transaction by
         itself.
         """
-        if self._ending or (self._deadline is not None and time.monotonic() > self._deadline):
+        if self._ending or (self._deadline and time.monotonic() > self._deadline):
             raise Fatal(reason)
 
     def _give_up(self, cause: KafkaError) -> None:
@@ -152,7 +206,7 @@ class Transactions:
     def _abort(self) -> None:
         while True:
             try:
-                self._producer.abort_transaction(CALL_SECONDS)
+                self._make(self._producer.abort_transaction, CALL_SECONDS)
                 return
             except KafkaException as error:
                 cause: KafkaError = error.args[0]
@@ -161,8 +215,9 @@ class Transactions:
                 self._check_time(cause.str())
 
     def discard(self) -> None:
-        """Forget what is queued and end a call that is under way; the coordinator aborts an open transaction."""
+        """Forget what is queued and wait for no call any more; the coordinator aborts an open transaction."""
         self._ending = True
+        self._calls.leave()
         self._producer.purge()
 
 

@@ -22,7 +22,7 @@ from schemas.control import Control
 from schemas.job import Job
 from streams import logs
 from streams.clock import Clock
-from streams.templates.finish import Finished, Unrenderable, finish
+from streams.templates.finish import Unrenderable, finish
 
 from . import jobs
 from .consumer import Taken
@@ -387,10 +387,9 @@ class Sender:
             # It would fail again. Neither message nor values are logged: they may hold a secret.
             log.error("a request cannot be finished", job_id=job.job_id, error=_described(error))
             return Outcome("unsendable", None, "unrenderable: internal")
-        named = [*request.headers, ("Idempotency-Key", job.job_id)]
         self._tallies.sent(job, now)
         try:
-            return await self._wire.send(Finished(request.method, request.url, named, request.body), partner.timeout)
+            return await self._wire.send(jobs.identified(request, job.job_id), partner.timeout)
         except Exception as error:
             # Not the partner's fault, and no reason to lose the job. The URL in a message may hold a secret.
             log.error("sending failed inside the sender", job_id=job.job_id, error=_described(error))

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from schemas.job import Job
+from schemas.report import LAST_DAY
 from streams.kafka import TIERS_MS, Topics
 
 from . import jobs, receipts, retry
@@ -19,13 +20,28 @@ from .tiers import Tiers
 Terminal = Literal["delivered", "failed", "suppressed", "expired"]
 
 
+class Ended(NamedTuple):
+    """A job that ended: the row of the report that it counts in, and how. `day`: days since 1970."""
+
+    day: int
+    app_id: str
+    generation: int
+    partner: str
+    postback_id: str
+    event: str
+    outcome: Terminal
+
+
 class Record(NamedTuple):
-    """A record to write; `partition` None: the one with the number of the job's own."""
+    """A record to write; `partition` None: the one with the number of the job's own. `ended`: what a terminal receipt
+    says for the report.
+    """
 
     topic: str
     key: bytes | None
     value: bytes
     partition: int | None = None
+    ended: Ended | None = None
 
 
 class Settlement(NamedTuple):
@@ -59,7 +75,13 @@ class Settling:
     def ended(self, job: Job, source: Source, end: End, now: int) -> Settlement:
         """The job ends without being sent."""
         value = receipts.terminal(job, end.outcome, job.attempts, now, error=end.error)
-        return Settlement((Record(self._receipts, source.key, value),), terminal=end.outcome)
+        return Settlement((self._last(job, source, end.outcome, value),), terminal=end.outcome)
+
+    def _last(self, job: Job, source: Source, outcome: Terminal, value: bytes) -> Record:
+        """The terminal receipt. A replay has ended before: it is not counted again."""
+        counted = not job.replay and 0 <= job.day <= LAST_DAY
+        row = (job.day, job.app_id, job.generation, job.partner, job.postback_id, job.event)
+        return Record(self._receipts, source.key, value, ended=Ended(*row, outcome) if counted else None)
 
     def parked(self, job: Job, source: Source, at: int, now: int, why: str, reserved: bool = False) -> Settlement:
         """The job waits in a delay topic until `at`, not earlier than it is due; no attempt is charged."""
@@ -76,9 +98,8 @@ class Settling:
             case retry.Delivered():
                 first = Record(self._receipts, source.key, receipts.attempt(job, outcome, True, now, None))
                 last = receipts.terminal(job, "delivered", job.attempts + 1, now, outcome.status)
-                return Settlement(
-                    (first, Record(self._receipts, source.key, last)), attempt="delivered", terminal="delivered"
-                )
+                records = (first, self._last(job, source, "delivered", last))
+                return Settlement(records, attempt="delivered", terminal="delivered")
             case retry.Retry(at):
                 first = Record(self._receipts, source.key, receipts.attempt(job, outcome, False, now, at))
                 again = msgspec.structs.replace(job, attempts=job.attempts + 1, due_at=at, reserved=False)
@@ -87,7 +108,7 @@ class Settling:
                 return self._failed(job, source, outcome, reason, now)
             case retry.Suppressed(error):
                 value = receipts.terminal(job, "suppressed", job.attempts, now, error=error)
-                return Settlement((Record(self._receipts, source.key, value),), terminal="suppressed")
+                return Settlement((self._last(job, source, "suppressed", value),), terminal="suppressed")
             case retry.NotCharged(at):
                 return self.parked(job, source, at, now, "ours")
 
@@ -97,9 +118,8 @@ class Settling:
         spent = msgspec.structs.replace(job, attempts=job.attempts + 1)
         letter = self._letter(reason, error, source, now, jobs.encode(spent), job, outcome.status)
         first = Record(self._receipts, source.key, receipts.attempt(job, outcome, False, now, None))
-        return Settlement(
-            (first, Record(self._receipts, source.key, last), letter), attempt="failed", terminal="failed", dead=reason
-        )
+        records = (first, self._last(job, source, "failed", last), letter)
+        return Settlement(records, attempt="failed", terminal="failed", dead=reason)
 
     def poisoned(self, poison: jobs.Poison, source: Source, value: bytes | None, now: int) -> Settlement:
         """The record is no job, or one with absurd values; one that can be read ends with a receipt too."""
@@ -107,7 +127,7 @@ class Settling:
         if poison.job is None:
             return Settlement((letter,), dead="poison")
         last = receipts.terminal(poison.job, "failed", poison.job.attempts, now, error=f"poison: {poison.detail}")
-        return Settlement((Record(self._receipts, source.key, last), letter), terminal="failed", dead="poison")
+        return Settlement((self._last(poison.job, source, "failed", last), letter), terminal="failed", dead="poison")
 
     def _letter(
         self,

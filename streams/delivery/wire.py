@@ -99,19 +99,16 @@ class _Resolver(AbstractResolver):
 
 
 class AiohttpWire:
-    """The wire on aiohttp's client. Make it inside the running event loop."""
+    """The wire on aiohttp's client. Make it inside the running event loop.
 
-    def __init__(self, guard: Guard, tls: ssl.SSLContext | None = None) -> None:
-        connector = aiohttp.TCPConnector(
-            limit=0,  # the lanes limit
-            ttl_dns_cache=30,
-            ssl=tls if tls is not None else True,
-            resolver=_Resolver(),
-            socket_factory=guard.socket_factory,
-            keepalive_timeout=KEEPALIVE_SECONDS,
-        )
+    `connector`: where connections come from when not from sockets, see `written`.
+    """
+
+    def __init__(
+        self, guard: Guard, tls: ssl.SSLContext | None = None, connector: aiohttp.BaseConnector | None = None
+    ) -> None:
         self._session = aiohttp.ClientSession(
-            connector=connector,
+            connector=_sockets(guard, tls) if connector is None else connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
@@ -193,6 +190,17 @@ class AiohttpWire:
         """See `Wire.close`."""
         self._deadlines.close()
         await self._session.close()
+
+
+def _sockets(guard: Guard, tls: ssl.SSLContext | None) -> aiohttp.TCPConnector:
+    return aiohttp.TCPConnector(
+        limit=0,  # the lanes limit
+        ttl_dns_cache=30,
+        ssl=tls if tls is not None else True,
+        resolver=_Resolver(),
+        socket_factory=guard.socket_factory,
+        keepalive_timeout=KEEPALIVE_SECONDS,
+    )
 
 
 def _since(started: float) -> float:

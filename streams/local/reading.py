@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -26,7 +26,8 @@ def _nothing() -> None:
 
 
 class Reader:
-    """Reads topics from their beginning. All methods but `close` block and raise `Stop`; used by one thread.
+    """Reads topics from their beginning, or from `starts` (offsets by topic and partition). All methods but `close`
+    block and raise `Stop`; used by one thread.
 
     `check` is called again and again while it waits, and may raise. `silence`: so many seconds without anything new
     `to_end` takes for the end of Kafka.
@@ -39,6 +40,7 @@ class Reader:
         *,
         check: Callable[[], None] = _nothing,
         silence: float = SILENCE_SECONDS,
+        starts: Mapping[tuple[str, int], int] | None = None,
     ) -> None:
         topics = list(topics)
         self._names = ", ".join(topics)
@@ -48,16 +50,16 @@ class Reader:
         options = kafka.consumer_settings(settings, group_id="reads-only", enable_partition_eof=True)
         self._consumer = Consumer(options)
         try:
-            places = self._places(topics)
+            places = self._places(topics, starts or {})
         except BaseException:
             self._consumer.close()
             raise
         #: By topic and partition the offset that is read next.
-        self._next = {(place.topic, place.partition): 0 for place in places}
+        self._next = {(place.topic, place.partition): place.offset for place in places}
         self._consumer.assign(places)
 
-    def _places(self, topics: Sequence[str]) -> list[TopicPartition]:
-        """The beginning of each partition of each topic."""
+    def _places(self, topics: Sequence[str], starts: Mapping[tuple[str, int], int]) -> list[TopicPartition]:
+        """Where to begin in each partition of each topic."""
         try:
             # Asked for by name, a topic could be made by the broker itself.
             found = self._consumer.list_topics(timeout=ASK_SECONDS).topics
@@ -66,7 +68,11 @@ class Reader:
         for topic in topics:
             if topic not in found:
                 raise Stop(f"there is no topic {topic}", "`ringback topics list` shows the names", RUNTIME)
-        return [TopicPartition(topic, number, 0) for topic in topics for number in found[topic].partitions]
+        return [
+            TopicPartition(topic, number, starts.get((topic, number), 0))
+            for topic in topics
+            for number in found[topic].partitions
+        ]
 
     def more(self) -> Iterator[Message]:
         """What has come, at most `BATCH` records; after a moment, when there is nothing, that."""

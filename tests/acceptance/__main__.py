@@ -1,7 +1,8 @@
 """The main job on a whole log: `python -m tests.acceptance --data FOLDER --order backlog --kills 3`.
 
 FOLDER holds `…installs.jsonl.gz` and `…events.jsonl.gz`. Prints what each postback received beside what the log says,
-and exits with 1 when they differ or a job did not end exactly once.
+and what `ringback report` shows beside what DuckDB counts in the log. Exits with 1 when they differ, when the counts do
+not agree, or when a job did not end exactly once.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from streams.local.broker import EmbeddedBroker
 from streams.settings import Settings
 from tests.acceptance import main_job, shop
+from tests.acceptance.counted import counted
 
 
 def main() -> int:
@@ -53,7 +55,12 @@ def main() -> int:
         print(f"{event:18}{method:20}{partner:10}{outcome.received[which]:>10,}{expected[which]:>10,}")
     print(f"{outcome.received.total():,} jobs in {outcome.seconds:.0f} s; repeated requests: {outcome.repeated}")
     print(f"terminal receipts: {dict(outcome.terminal)}; jobs with more than one: {outcome.ended_more_than_once}")
+    reported = counted(installs, events)
+    same = outcome.reported == reported
+    print(f"report: {outcome.reported.total():,} derived events, by DuckDB {reported.total():,}; day by day: {same}")
+    print(*outcome.checked, sep="\n")
     well = outcome.received == expected and not outcome.ended_more_than_once
+    well = well and same and all(line.startswith("all counts agree") for line in outcome.checked)
     return 0 if well and outcome.terminal.total() == expected.total() else 1
 
 

@@ -13,10 +13,14 @@ from typing import Literal, NamedTuple
 
 from confluent_kafka import Consumer, TopicPartition
 
+from schemas.report import DECIDED
 from streams.kafka import Topics
 from streams.local.guarded import GuardedProcess
+from streams.reports import reading
+from streams.reports.totals import totals
 from streams.settings import Settings
 from tests.acceptance import shop
+from tests.acceptance.counted import Counted
 from tests.support.processes import Start, starting
 from tests.support.waiting import eventually
 
@@ -83,13 +87,20 @@ class Receipts:
 
 
 class Outcome(NamedTuple):
-    """What a run ended with. `received` counts each job once; `repeated` are the requests beyond that."""
+    """What a run ended with. `received` counts each job once; `repeated` are the requests beyond that.
+
+    `checked` is what `ringback report --check` says: at the end and, without kills, under way. `reported` is what
+    `ringback report` shows of derived events, `decided` what the workers have counted by postback.
+    """
 
     received: Counter[shop.Which]
     repeated: int
     terminal: Counter[str]
     ended_more_than_once: int
     seconds: float
+    checked: list[str]
+    reported: Counter[Counted]
+    decided: Counter[str]
 
 
 class Job:
@@ -114,6 +125,25 @@ class Job:
     def _run(self, *arguments: str) -> None:
         process = self._start(*arguments)
         assert process.wait(300) == 0, process.output()
+
+    def _ask(self, *arguments: str) -> str:
+        """What a command says."""
+        process = self._start(*arguments)
+        process.wait(300)
+        return process.output()
+
+    def check(self) -> str:
+        """Whether the counts agree."""
+        return self._ask("report", "--check").strip()
+
+    def report(self) -> tuple[Counter[Counted], Counter[str]]:
+        """The derived events by day, event and partner, and the jobs decided by postback."""
+        shown = json.loads(self._ask("report", "--from", "2000-01-01", "--by", "day,partner,event", "--format", "json"))
+        found = {(line["day"], line["event"], line["partner"]): line["events"] for line in shown}
+        decided: Counter[str] = Counter()
+        for jobs, counts in totals(reading.rows(self.settings)).jobs.items():
+            decided[jobs.postback_id] += counts[DECIDED]
+        return Counter({which: count for which, count in found.items() if count}), +decided
 
     def feed(self, path: Path, topic: str) -> None:
         self._run("feed", str(path), "--source", self.settings.topic_prefix + topic)
@@ -192,6 +222,7 @@ def run(
 ) -> Outcome:
     """The whole job: feed, decide, deliver; `kills` times kill -9 of worker and sender on the way."""
     started = time.monotonic()
+    checked: list[str] = []
     with prepared(settings, folder, data, grace) as job:
         if order != "backlog":
             job.start_worker()
@@ -204,6 +235,9 @@ def run(
         if order == "backlog":
             job.start_worker()
             job.start_sender()
+        if not kills:
+            job.wait_for(0.2, within)
+            checked.append(job.check())
         for number in range(kills):
             job.wait_for((number + 0.5) / (kills + 1), within)
             job.kill_sender()
@@ -212,4 +246,6 @@ def run(
             job.kill_sender()
         received, terminal = job.finish(within)
         twice = sum(1 for times in job.receipts.jobs.values() if times > 1)
-        return Outcome(received, job.log.repeated, terminal, twice, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        checked.append(job.check())
+        return Outcome(received, job.log.repeated, terminal, twice, seconds, checked, *job.report())

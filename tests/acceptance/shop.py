@@ -34,6 +34,11 @@ def postbacks() -> Iterator[Which]:
             yield event, "network_and_agency", partner
 
 
+def named(postback: Which) -> str:
+    """Its id."""
+    return "-".join(postback).replace("_", "-")
+
+
 def write_configuration(folder: Path, partner_url: str, *, prefix: str = "", grace: str = "60s") -> None:
     """The YAML of the shop, its input topics with a prefix. Each postback has a path of its own:
     /<event>/<method>/<partner>.
@@ -51,7 +56,7 @@ def write_configuration(folder: Path, partner_url: str, *, prefix: str = "", gra
     for event, method, partner in postbacks():
         url = f"{partner_url}/{event}/{method}/{partner}?id={{event_id}}&n={{attribution_number}}&p={{publisher_name}}"
         lines += [
-            f"  - id: {event}-{method}-{partner}".replace("_", "-"),
+            f"  - id: {named((event, method, partner))}",
             f"    app: {APP}",
             f"    partner: {partner}",
             f"    event: {event}",

@@ -8,17 +8,21 @@ import pytest
 
 from streams.settings import Settings
 from tests.acceptance import main_job, shop
+from tests.acceptance.counted import counted
 
 #: Three partners with 200 requests in flight each, and what is sent in 50 ms.
 IN_FLIGHT = 3 * 200 + 250
 
 
 def check(outcome: main_job.Outcome) -> None:
-    """Every postback has its count, and every job ended once, delivered."""
+    """Every postback has its count, every job ended once, delivered, and the reports show what another tool counts."""
     installs, events = (shop.DATA / f"cdnow-{name}.jsonl.gz" for name in ("installs", "events"))
     assert outcome.received == shop.expected(installs, events)
     assert outcome.terminal == {"delivered": outcome.received.total()}
     assert outcome.ended_more_than_once == 0
+    assert [line for line in outcome.checked if not line.startswith("all counts agree")] == []
+    assert outcome.reported == counted(installs, events)
+    assert outcome.decided == {shop.named(which): count for which, count in outcome.received.items()}
 
 
 @pytest.mark.timeout(300)

@@ -41,6 +41,8 @@ def test_what_is_no_job_is_poison(value: bytes | None) -> None:
         ("decided_at", NOW + 10**10),
         ("max_age", -1),
         ("max_age", 10**15),
+        ("day", -1),
+        ("day", 10**9),
         ("job_id", ""),
         ("job_id", "a\r\nX: y"),
         ("job_id", "x" * 1_000),

@@ -12,7 +12,7 @@ from streams.delivery import retry
 from streams.delivery.course import End
 from streams.delivery.jobs import Poison
 from streams.delivery.outcome import Outcome
-from streams.delivery.settling import Settlement, Settling, Source
+from streams.delivery.settling import Ended, Settlement, Settling, Source
 from streams.delivery.tiers import Tiers
 from streams.kafka import LARGEST_DEAD_LETTER, Topics
 from tests.support.sending import job_for
@@ -85,3 +85,32 @@ def test_poison_that_names_its_job_ends_it() -> None:
     nameless = SETTLING.poisoned(Poison("bad"), SOURCE, b"x" * 2_000_000, NOW)
     assert [record.topic for record in nameless.records] == [TOPICS.dead_letters]
     assert len(nameless.records[0].value) < LARGEST_DEAD_LETTER
+
+
+def counted(settlement: Settlement) -> list[Ended]:
+    return [record.ended for record in settlement.records if record.ended is not None]
+
+
+def test_an_end_counts_once_whatever_it_is_and_on_the_day_of_its_record() -> None:
+    ended, one = job(day=20_000, generation=7), Outcome("answer", 200)
+    settlements = {
+        "delivered": SETTLING.ruled(ended, SOURCE, one, retry.Delivered(), NOW),
+        "failed": SETTLING.ruled(ended, SOURCE, one, retry.Failed("attempts_used_up"), NOW),
+        "suppressed": SETTLING.ruled(ended, SOURCE, one, retry.Suppressed("blocked"), NOW),
+        "expired": SETTLING.ended(ended, SOURCE, End("expired", "max_age"), NOW),
+    }
+    for outcome, settlement in settlements.items():
+        assert counted(settlement) == [Ended(20_000, "game", 7, "acme", "acme-install", "install", outcome)]
+        assert settlement.terminal == outcome
+
+
+def test_what_has_not_ended_what_ended_before_and_what_is_no_job_count_nothing() -> None:
+    one = Outcome("answer", 500)
+    for settlement in (
+        SETTLING.ruled(job(), SOURCE, one, retry.Retry(NOW + 40_000), NOW),
+        SETTLING.ruled(job(replay=True), SOURCE, one, retry.Delivered(), NOW),
+        SETTLING.poisoned(Poison("bad"), SOURCE, b"{}", NOW),
+        SETTLING.poisoned(Poison("day is -1", job(day=-1)), SOURCE, b"{}", NOW),
+    ):
+        assert counted(settlement) == []
+    assert len(counted(SETTLING.poisoned(Poison("bad", job()), SOURCE, b"{}", NOW))) == 1
