@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
@@ -62,14 +63,22 @@ def load(settings: Settings, directory: str | Path) -> Configuration:
     return load_directory(directory, {row.name for row in kafka.topic_table(settings.topic_prefix)})
 
 
-def plan(settings: Settings, directory: str | Path) -> Difference:
+class Plan(NamedTuple):
+    """What an apply would change: the configuration in force (None: there is none), and the one that would be."""
+
+    current: Configuration | None
+    new: Configuration
+    difference: Difference
+
+
+def plan(settings: Settings, directory: str | Path) -> Plan:
     """What `apply` would change. Blocks, writes nothing; raises `streams.errors.Stop`."""
     new = load(settings, directory)
     try:
         current = follow.read_current(settings)
     except MissingTopic:
         current = None
-    return difference(current, new)
+    return Plan(current, new, difference(current, new))
 
 
 def apply(settings: Settings, directory: str | Path, prune: bool = False, clock: Clock | None = None) -> Applied:

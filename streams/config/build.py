@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from schemas.config import App, Configuration, Endpoint, Partner, Postback, Source
+from streams.attribution import events
 from streams.config.models import (
     DEVICE_KEYS,
     AppModel,
@@ -58,6 +59,8 @@ def postback_of(postback: PostbackModel, partner: Partner) -> Postback:
     """A postback with its title and endpoint."""
     values: dict[str, Any] = postback.model_dump(exclude=set(EndpointModel.model_fields))
     values["title"] = postback.title or default_title(partner.name, postback.event)
+    default = default_scope(postback.match_event or postback.event)
+    values["scope"] = default if default == "user" else postback.scope
     values["endpoint"] = endpoint_of(postback) if postback.url is not None else partner.templates[postback.event]
     return msgspec.convert(values, Postback, from_attributes=True)
 
@@ -70,3 +73,9 @@ def endpoint_of(model: EndpointModel | PostbackModel) -> Endpoint:
 def default_title(partner_name: str, event: str) -> str:
     """A postback's title when it has none."""
     return f"{partner_name} | {event}"
+
+
+def default_scope(fires_on: str) -> str:
+    """A postback's scope when it says none: `new_user` is of the user without saying so."""
+    row = events.parse(fires_on)
+    return row.scopes[0] if row is not None else "device"

@@ -127,27 +127,37 @@ def postback_references(whole: Whole) -> Iterator[Problem]:
 
 
 def postback_events(whole: Whole) -> Iterator[Problem]:
-    """The app's platform may use the event, and `scope: user` stands only where a user's first is kept."""
+    """The app's platform may use the event, the one that is reported as well as the one that it fires on."""
     for item in whole.postbacks:
-        if item.model is None:
-            continue
         app = whole.app(item)
+        if item.model is None or app is None or app.model is None or not app.sound("platform"):
+            continue
         for key in ("event", "match_event"):
             name = getattr(item.model, key)
             row = events.parse(name) if name and item.sound(key) else None
-            if row is None or app is None or app.model is None or not app.sound("platform"):
-                continue
-            if app.model.platform not in row.platforms:
+            if row is not None and app.model.platform not in row.platforms:
                 allowed = ", ".join(each.name for each in events.TABLE if app.model.platform in each.platforms)
                 message = f"{name} is not for apps of the platform {app.model.platform}"
                 yield item.problem((key,), message, f"it may use {allowed}")
-        if item.model.scope != "device" and item.sound("event", "match_event", "scope"):
-            fires_on = item.model.match_event or item.model.event
-            row = events.parse(fires_on)
-            if row is not None and item.model.scope not in row.scopes:
-                allowed = " and ".join(each.name for each in events.TABLE if item.model.scope in each.scopes)
-                message = f"{item.model.scope} is not possible for {fires_on}"
-                yield item.problem(("scope",), message, f"it is for {allowed} only")
+
+
+def postback_scopes(whole: Whole) -> Iterator[Problem]:
+    """`scope` is one that the event it fires on has; where it is left out, the event decides."""
+    for item in whole.postbacks:
+        if item.model is None or "scope" not in item.model.model_fields_set:
+            continue
+        if not item.sound("event", "match_event", "scope"):
+            continue
+        fires_on = item.model.match_event or item.model.event
+        row = events.parse(fires_on)
+        if row is None or item.model.scope in row.scopes:
+            continue
+        message = f"{item.model.scope} is not possible for {fires_on}"
+        if row.scopes == ("user",):
+            hint = f"{fires_on} is of the user always: leave it out"
+        else:
+            hint = f"it is for {' and '.join(each.name for each in events.TABLE if len(each.scopes) > 1)} only"
+        yield item.problem(("scope",), message, hint)
 
 
 def not_yet(whole: Whole) -> Iterator[Problem]:
@@ -157,9 +167,6 @@ def not_yet(whole: Whole) -> Iterator[Problem]:
             yield source.problem(
                 ("rekey",), "is not supported yet", "write the topic with the device key as its Kafka key"
             )
-    for item in whole.postbacks:
-        if item.model and item.sound("scope") and item.model.scope == "user":
-            yield item.problem(("scope",), "user is not supported yet", "leave it out: the first of each device")
 
 
 def required_fields(whole: Whole) -> Iterator[Problem]:
@@ -261,6 +268,7 @@ CHECKS: tuple[Callable[[Whole], Iterator[Problem]], ...] = (
     partner_names,
     postback_references,
     postback_events,
+    postback_scopes,
     not_yet,
     required_fields,
     postback_endpoints,

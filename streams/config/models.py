@@ -187,8 +187,8 @@ class PostbackModel(Section):
     )
     scope: Annotated[str, Choice("device", "user")] = Field(
         "device",
-        description="`user`: the first of the user, not of the device; `first_payment` and `first_custom_payment`. "
-        "Not supported yet.",
+        description="`user`: the first of the user in the project, not of the device in the app; for `first_payment` "
+        "and `first_custom_payment` only.",
     )
     delivery_delay: Annotated[int, Duration("0s", "10m")] = Field(
         0, description="From the decision to the first attempt."

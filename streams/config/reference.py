@@ -39,9 +39,9 @@ postbacks:
 ```
 
 A configuration is one YAML file or a directory of them (`*.yaml`, `*.yml`, not in folders below it); the lists of
-several files are put together. `ringback plan DIR` shows what applying it would change, `ringback apply DIR` puts it
-in force as a whole (removing needs `--prune`), and `ringback export DIR` writes what is in force as such files. All
-mistakes are reported at once, as `file:line:column path message`.
+several files are put together. [`ringback plan DIR`](plan.md) shows what applying it would change,
+`ringback apply DIR` puts it in force as a whole (removing needs `--prune`), and `ringback export DIR` writes what is in
+force as such files. All mistakes are reported at once, as `file:line:column path message`.
 
 * **Durations** are a number with a unit: `250ms`, `60s`, `10m`, `24h`, `30d`.
 * **Texts** that look like a number, or begin with a brace, are written in quotes: `"007"`, `"{click_id}"`.

@@ -7,18 +7,35 @@ from typing import Any
 
 import msgspec
 from ruamel.yaml import YAML
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import SafeRepresenter
 
 from schemas.config import App, Configuration, Partner, Postback, Source
 from streams.config import build, shapes
 from streams.config.models import DEVICE_KEYS, SECTIONS
 from streams.config.topic import KINDS
 
+#: Breaks of lines that YAML 1.1 knows beside the usual one: only between double quotes they are written as escapes.
+BREAKS = frozenset("\x85\u2028\u2029")
+
 FILES = {section: f"{section}.yaml" for section in SECTIONS}
+
+
+class _Representer(SafeRepresenter):
+    """Texts that would come back with a space for a break of lines stand in double quotes."""
+
+
+def _text(representer: SafeRepresenter, text: str) -> ScalarNode:
+    return representer.represent_scalar("tag:yaml.org,2002:str", text, '"' if BREAKS.intersection(text) else None)
+
+
+_Representer.add_representer(str, _text)
 
 
 def writer() -> YAML:
     """Writes plain values so that they are read as what they are, one key to a line."""
     yaml = YAML(typ="safe", pure=True)
+    yaml.Representer = _Representer
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     # A text that were folded at a width would lose the places of its mistakes.
@@ -50,7 +67,12 @@ def written(item: Source | App | Partner | Postback, configuration: Configuratio
     partner = next(each for each in configuration.partners if each.id == item.partner)
     if partner.templates.get(item.event) != item.endpoint:
         values |= values["endpoint"]
-    return _write("postbacks", values, title=build.default_title(partner.name, item.event))
+    return _write(
+        "postbacks",
+        values,
+        title=build.default_title(partner.name, item.event),
+        scope=build.default_scope(item.match_event or item.event),
+    )
 
 
 def _write(section: str, values: dict[str, Any], **defaults: object) -> dict[str, Any]:

@@ -7,8 +7,8 @@ which they were read, on batches, restarts or the clock.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -20,15 +20,9 @@ from streams.delivery import course, jobs, retry
 from streams.delivery.outcome import Outcome as Attempt
 from streams.demo.answers import answer
 from streams.demo.counts import RECORDS, Counts, Jobs
-from streams.engine.merge import Merge
-from streams.engine.pipeline import Holds, Limits, Names, Pipeline, Raw
-from streams.kafka import partition_of
-
-#: Later than any append time: when every source stood at its end then, nothing is held any more.
-AT_LAST = 1 << 61
-BATCH = 500
-
-_NAMES = Names(delivery="delivery", decisions="decisions", dead_letters="dead-letters")
+from streams.engine.output import Limits, Output
+from streams.engine.raw import Raw
+from streams.replay import run
 
 
 class Outcome(NamedTuple):
@@ -52,70 +46,34 @@ def expected(
     records: Mapping[int, Sequence[Raw]],
     partitions: int,
     limits: Limits | None = None,
+    users: Mapping[int, Sequence[Raw]] | None = None,
 ) -> Outcome:
     """What must become of `records`, by partition and in any order within it, when all of them have been processed and
     all jobs have ended.
 
-    `partitions`: how many the input topics have. Raises `WrongPartition` for a record that lies where its device does
-    not.
+    `partitions`: how many the input topics have. `users`: the users topic as it lies, whose order is that of the user
+    stage; without it the order is that of `streams.replay.run`. Raises `WrongPartition` for a record that lies where
+    its device does not.
     """
-    pipeline = Pipeline(_NAMES, "off", limits or Limits(), partition_of)
-    pipeline.configure(configuration)
+    now = max((record.appended for lying in records.values() for record in lying), default=0)
     sender = _Sender(configuration)
     tally: Counter[str] = Counter()
-    for partition, lying in sorted(records.items()):
-        for job in _decided(pipeline, configuration, partition, lying, partitions, tally):
-            sender.take(job)
+    setup = run.Setup(configuration, partitions, limits or Limits(), now=now)
+    for stage, output in run.replay(setup, records, users):
+        if stage is None:
+            _count(output, tally)
+        for value in run.jobs(output):
+            sender.take(_job(value, now))
     sender.counts.records = {name: tally[name] for name in RECORDS}
     return Outcome(sender.counts, sender.jobs, sender.attempts, sender.letters)
 
 
-def _decided(
-    pipeline: Pipeline,
-    configuration: Configuration,
-    partition: int,
-    records: Sequence[Raw],
-    partitions: int,
-    tally: Counter[str],
-) -> Iterator[Job]:
-    """The jobs of one partition; counts its records in `tally`."""
-    now = max((record.appended for record in records), default=0)
-    merge = _merged(configuration, records)
-    rows: dict[bytes, bytes] = {}
-    holds = Holds()
-
-    def read(keys: list[bytes]) -> list[bytes | None]:
-        return [rows.get(key) for key in keys]
-
-    batch = merge.take(BATCH)
-    more = True
-    while batch or more:
-        output = pipeline.process(partition, batch, merge.progress(), now, read, holds, partitions)
-        for key, value in output.puts.items():
-            if value is None:
-                rows.pop(key, None)
-            else:
-                rows[key] = value
-        for (metric, *labels), count in output.counts.items():
-            if metric == "records_total":
-                tally["read"] += count
-                tally[labels[-1]] += count
-        yield from (_job(one.value, now) for one in output.outgoing if one.topic == _NAMES.delivery)
-        more = output.more
-        batch = batch[output.taken :] or merge.take(BATCH)
-
-
-def _merged(configuration: Configuration, records: Sequence[Raw]) -> Merge[Raw]:
-    merge: Merge[Raw] = Merge([(source.topic, source.record == "install") for source in configuration.sources])
-    by_topic: defaultdict[str, list[Raw]] = defaultdict(list)
-    for record in records:
-        by_topic[record.topic].append(record)
-    for source in configuration.sources:
-        lying = sorted(by_topic[source.topic], key=lambda record: record.offset)
-        end = lying[-1].offset + 1 if lying else 0
-        merge.feed(source.topic, lying, end)
-        merge.stood_at(source.topic, end, AT_LAST)
-    return merge
+def _count(output: Output, tally: Counter[str]) -> None:
+    """The input records of a batch, by result."""
+    for (metric, *labels), count in output.counts.items():
+        if metric == "records_total":
+            tally["read"] += count
+            tally[labels[-1]] += count
 
 
 def _job(value: bytes, now: int) -> Job:

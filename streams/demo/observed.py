@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 from confluent_kafka import Message
 
-from schemas.config import Configuration
+from schemas.config import Source
 from schemas.dead_letter import DeadLetter
 from schemas.job import Job
 from schemas.receipt import Receipt
@@ -21,7 +21,7 @@ from streams.demo.counts import Counts
 from streams.demo.verdict import Seen
 from streams.engine.holds import HOLD_PREFIX
 from streams.engine.raw import Raw
-from streams.engine.startup import changelog_topic
+from streams.engine.stages import changelog_topic
 from streams.local.reading import Reader
 from streams.settings import Settings
 
@@ -30,15 +30,17 @@ _receipt = msgspec.json.Decoder(Receipt).decode
 _letter = msgspec.json.Decoder(DeadLetter).decode
 
 
-def inputs(settings: Settings, configuration: Configuration, check: Callable[[], None]) -> dict[int, list[Raw]]:
-    """The input records by partition, as the worker reads them. Blocks; raises `Stop`, and what `check` raises."""
-    sources = {source.topic: source for source in configuration.sources}
+def inputs(settings: Settings, sources: Iterable[Source], check: Callable[[], None]) -> dict[int, list[Raw]]:
+    """The records of a stage's sources by partition, as the worker reads them. Blocks; raises `Stop`, and what `check`
+    raises.
+    """
+    by_topic = {source.topic: source for source in sources}
     records: defaultdict[int, list[Raw]] = defaultdict(list)
-    with Reader(settings, sources, check=check) as reader:
+    with Reader(settings, by_topic, check=check) as reader:
         for message in reader.to_end(pending=True):
             topic, partition = message.topic() or "", message.partition() or 0
             place = (topic, partition, message.offset() or 0, message.timestamp()[1])
-            records[partition].append(Raw(*place, message.key(), message.value(), sources[topic]))
+            records[partition].append(Raw(*place, message.key(), message.value(), by_topic[topic]))
     return dict(records)
 
 
@@ -65,11 +67,14 @@ class Ledger:
     def __init__(self, settings: Settings, postbacks: Iterable[str]) -> None:
         self._topics = kafka.Topics(settings.topic_prefix)
         self._changelog = changelog_topic(settings)
-        self.topics = (self._topics.delivery, self._topics.receipts, self._topics.dead_letters, self._changelog)
+        ours = self._topics
+        self.topics = (ours.delivery, ours.receipts, ours.dead_letters, ours.users, self._changelog)
         self.counts = Counts()
         for postback_id in postbacks:
             self.counts.postbacks[postback_id]
         self.dead_inputs = 0
+        #: Records that the user stage is told of.
+        self.users = 0
         self._jobs: dict[str, Job] = {}
         self._attempts: list[Receipt] = []
         self._letters: list[DeadLetter] = []
@@ -87,6 +92,8 @@ class Ledger:
             self._take_receipt(_receipt(value))
         elif message.topic() == self._changelog:
             self._take_row(message.partition() or 0, message.key() or b"", message.value())
+        elif message.topic() == self._topics.users:
+            self.users += 1
         else:
             self._take_letter(_letter(value))
 

@@ -17,7 +17,8 @@ from streams.demo.progress import Display, Reading, Series
 from streams.demo.simulator import Planned, plan
 from streams.demo.stage import Stage
 from streams.demo.traffic import Traffic
-from streams.engine.batch import Limits
+from streams.engine.output import Limits
+from streams.engine.stages import users_source
 from streams.local.reading import Reader
 
 TICK_SECONDS = 0.05
@@ -41,6 +42,7 @@ class Demo:
         self._worker = Series("")
         self.configuration: Configuration
         self._planned: list[Planned] = []
+        self._users = users_source(stage.settings)
 
     @property
     def _elapsed(self) -> float:
@@ -98,14 +100,19 @@ class Demo:
                     ledger.take(message)
                 now = time.time_ns() // 1_000_000
                 waiting = ledger.waiting(now)
-                note = progress.waited_for(max(0, sent - self._last.records), ledger.held, waiting, now)
+                note = progress.waited_for(self._unread(sent, ledger), ledger.held, waiting, now)
                 self._look(note)
-                if (waiting.total, self._last.records, ledger.held) != state:
-                    state, moved = (waiting.total, self._last.records, ledger.held), time.monotonic()
+                now_at = (waiting.total, self._last.records, self._last.users, ledger.held)
+                if now_at != state:
+                    state, moved = now_at, time.monotonic()
                 if not note and _at_rest(reader, ledger):
                     return
                 time.sleep(TICK_SECONDS)
         self._screen.say(f"nothing has moved for {STALLED_SECONDS:.0f} s, still {note or 'busy'}")
+
+    def _unread(self, sent: int, ledger: observed.Ledger) -> int:
+        """Records that neither stage has processed yet."""
+        return max(0, sent - self._last.records) + max(0, ledger.users - self._last.users)
 
     def _look(self, note: str) -> None:
         """Show the numbers anew, if that is due."""
@@ -115,7 +122,7 @@ class Demo:
         sender, worker = (self._stage.ask(name, "/metrics") for name in ("sender", "worker"))
         if worker[0] == sender[0] == 200:
             self._worker = Series(worker[1])
-            self._last = progress.reading(self._worker, Series(sender[1]))
+            self._last = progress.reading(self._worker, Series(sender[1]), self._users.topic)
         if self._last.delivered and not self._first_delivered:
             self._first_delivered = True
             self._screen.say(f"first delivered postback after {self._elapsed:.1f} s")
@@ -131,9 +138,11 @@ class Demo:
         counts = ledger.counts
         screen.close()
         screen.say(progress.line(self._elapsed, self._last.at_last(counts)))
-        records = observed.inputs(settings, self.configuration, self._stage.check)
+        check = self._stage.check
+        records = observed.inputs(settings, self.configuration.sources, check)
+        users = observed.inputs(settings, [self._users], check)
         limits = Limits(record_bytes=settings.max_record_bytes, held_records=settings.hold_limit)
-        wanted = expected.expected(self.configuration, records, settings.partitions, limits)
+        wanted = expected.expected(self.configuration, records, settings.partitions, limits, users)
         found = verdict.judged(wanted, ledger.seen(self._requests(wanted)))
         screen.say("")
         screen.say(table.LEGEND)
@@ -161,11 +170,16 @@ class Demo:
                 ledger.take(message)
         names = ("duplicate", "too_late", "unknown_app")
         ledger.counts.records = {
-            "read": self._worker.sum("records_total"),
+            "read": self._records(),
             "dead_letter": ledger.dead_inputs,
-            **{name: self._worker.sum("records_total", result=name) for name in names},
+            **{name: self._records(result=name) for name in names},
         }
         return ledger
+
+    def _records(self, **labels: str) -> int:
+        """The simulator's records that the worker has counted so."""
+        told = self._worker.sum("records_total", source=self._users.topic, **labels)
+        return self._worker.sum("records_total", **labels) - told
 
     def _ledger(self) -> observed.Ledger:
         return observed.Ledger(self._stage.settings, [postback.id for postback in self.configuration.postbacks])

@@ -27,7 +27,9 @@ PAGE = 80
 
 
 class Reading(NamedTuple):
-    """The numbers of one moment. `lag` in seconds, of worker or sender, whichever is longer."""
+    """The numbers of one moment. `lag` in seconds, of worker or sender, whichever is longer. `users`: records that the
+    user stage has processed.
+    """
 
     records: int = 0
     decided: int = 0
@@ -36,6 +38,7 @@ class Reading(NamedTuple):
     suppressed: int = 0
     retried: int = 0
     lag: float = 0.0
+    users: int = 0
 
     @property
     def waiting(self) -> int:
@@ -69,15 +72,17 @@ class Series:
         return max(self.values(name), default=0.0)
 
 
-def reading(worker: Series, sender: Series) -> Reading:
-    """The numbers that both processes tell."""
+def reading(worker: Series, sender: Series, users: str) -> Reading:
+    """The numbers that both processes tell. `users`: the users topic, whose records are not the simulator's."""
+    told = worker.sum("records_total", source=users)
     ended = {name: sender.sum("postbacks_finished_total", outcome=name) for name in ENDS}
     return Reading(
-        records=worker.sum("records_total"),
+        records=worker.sum("records_total") - told,
         decided=worker.sum("postbacks_decided_total"),
         **ended,
         retried=sender.sum("retries_total", reason="redelivery"),
         lag=max(worker.largest("lag_seconds"), sender.largest("lag_seconds")),
+        users=told,
     )
 
 

@@ -72,11 +72,11 @@ def test_an_applied_directory_is_the_configuration_in_force(settings: Settings, 
     applied = apply(settings, folder)
     assert (applied.generation, applied.written) == (1, True)
     assert [str(change) for change in applied.added] == [
-        "+ source installs",
-        "+ source events",
-        "+ app game",
-        "+ partner acme",
-        "+ postback acme-install",
+        "source installs: added",
+        "source events: added",
+        "app game: added",
+        "partner acme: added",
+        "postback acme-install: added",
     ]
     current = follow.read_current(settings)
     assert current is not None
@@ -88,7 +88,7 @@ def test_applying_the_same_again_makes_no_new_generation(settings: Settings, fol
     apply(settings, folder)
     again = apply(settings, folder)
     assert (again.generation, again.written) == (1, False)
-    assert not plan(settings, folder)
+    assert not plan(settings, folder).difference
 
 
 def test_removing_needs_prune(settings: Settings, folder: Path) -> None:
@@ -96,7 +96,7 @@ def test_removing_needs_prune(settings: Settings, folder: Path) -> None:
     (folder / "all.yaml").write_text(APP + PARTNERS)
     with pytest.raises(WouldRemove) as stopped:
         apply(settings, folder)
-    assert "- postback acme-install" in str(stopped.value)
+    assert "postback acme-install: removed" in str(stopped.value)
     current = follow.read_current(settings)
     assert current is not None
     assert len(current.postbacks) == 1

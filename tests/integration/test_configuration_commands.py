@@ -21,11 +21,11 @@ def test_what_is_applied_is_in_force_and_can_be_exported_and_applied_again(ringb
     (files / "apps.yaml").write_text(GAME)
 
     status, out, err = ringback("plan", str(files))
-    assert (status, "+ app game" in out) == (0, True), err
+    assert (status, "app game: added" in out) == (0, True), err
     assert ringback("plan", str(files))[1] == out
 
     status, out, err = ringback("apply", str(files))
-    assert (status, "+ app game" in out, "generation 1 is in force" in out) == (0, True, True), err
+    assert (status, "app game: added" in out, "generation 1 is in force" in out) == (0, True, True), err
     assert ringback("plan", str(files))[:2] == (0, "nothing to change\n")
 
     assert ringback("export", str(tmp_path / "back"))[0] == 0
@@ -39,13 +39,13 @@ def test_removing_needs_prune(ringback: Run, tmp_path: Path) -> None:
     assert ringback("apply", str(file))[0] == 0
     file.write_text(OTHER)
     status, out, err = ringback("plan", str(file))
-    assert (status, "- app game" in out, "--prune" in err) == (0, True, True)
+    assert (status, "app game: removed" in out, "--prune" in err) == (0, True, True)
     status, _, err = ringback("apply", str(file))
     assert status == USAGE
-    assert "- app game" in err
+    assert "app game: removed" in err
     assert "--prune" in err
     status, out, _ = ringback("apply", str(file), "--prune")
-    assert (status, "- app game" in out) == (0, True)
+    assert (status, "app game: removed" in out) == (0, True)
 
 
 def test_mistakes_are_told_with_their_place_before_kafka_is_asked(

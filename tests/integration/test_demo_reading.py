@@ -17,7 +17,7 @@ from streams.delivery import receipts
 from streams.demo.observed import Ledger
 from streams.demo.play import _at_rest
 from streams.engine.holds import hold_row
-from streams.engine.startup import changelog_topic
+from streams.engine.stages import changelog_topic
 from streams.errors import Stop
 from streams.local.reading import Reader
 from streams.settings import Settings
@@ -112,8 +112,9 @@ def test_nothing_is_left_when_nothing_is_held_and_every_job_has_ended(
 ) -> None:
     """The job of a record that was held is on its way while the row that holds it is being taken away."""
     topics, changelog = kafka.Topics(prefix), changelog_topic(settings)
-    create_topics(bootstrap, dict.fromkeys((topics.delivery, topics.receipts, topics.dead_letters, changelog), 1))
     ledger = Ledger(settings, ["p"])
+    assert {topics.delivery, topics.receipts, topics.dead_letters, changelog} <= set(ledger.topics)
+    create_topics(bootstrap, dict.fromkeys(ledger.topics, 1))
     with Reader(settings, ledger.topics) as reader, transaction(settings) as producer:
         assert _at_rest(reader, ledger)
         row = hold_row(1, JOB.device_key)

@@ -73,11 +73,69 @@ def test_a_web_app_may_use_web_events_only(tmp_path: Path) -> None:
     load(tmp_path, postback(event="first_custom_payment_ca").replace("android", "web"))
 
 
+WEB_INVALID = [
+    "install",
+    "re_install",
+    "payment",
+    "first_payment_ca",
+    "event:x",
+    "first_event_ca:x",
+    "app_open",
+    "session",
+]
+
+
+@pytest.mark.parametrize("event", WEB_INVALID)
+@pytest.mark.parametrize("key", ["event", "match_event"])
+def test_what_the_web_does_not_have_is_told_with_what_it_has(tmp_path: Path, key: str, event: str) -> None:
+    text = postback(**({"event": "registration"} | {key: event})).replace("android", "web")
+    (line,) = told(tmp_path, text)
+    allowed = line.partition("; it may use ")[2].split(", ")
+    assert f"postbacks[0].{key} {event} is not for apps of the platform web" in line
+    families = ("registration", "authorization", "custom_payment")
+    forms = ("{}", "{}_ca", "first_{}", "first_{}_ca")
+    four = {form.format(family) for family in families for form in forms}
+    assert set(allowed) == four | {"new_user", "re_engagement", "re_engagement_user"}
+    assert len(allowed) == len(set(allowed))
+
+
+@pytest.mark.parametrize("event", ["new_user", "re_engagement", "re_engagement_user", "custom_payment", "registration"])
+def test_what_the_web_has_is_for_mobile_apps_too(tmp_path: Path, event: str) -> None:
+    for platform in ("web", "ios", "android", "windows"):
+        load(tmp_path, postback(event=event).replace("android", platform))
+
+
+@pytest.mark.parametrize("platform", ["ios", "android", "windows"])
+@pytest.mark.parametrize("event", WEB_INVALID)
+def test_a_mobile_app_may_use_what_the_web_has_not(tmp_path: Path, event: str, platform: str) -> None:
+    load(tmp_path, postback(event=event).replace("android", platform))
+
+
+@pytest.mark.parametrize(
+    ("event", "meant"),
+    [("purchase", "payment"), ("first_login_ca", "first_authorization_ca"), ("session_begin", "app_open")],
+)
+def test_an_alias_of_an_incoming_name_is_refused_with_what_is_meant(tmp_path: Path, event: str, meant: str) -> None:
+    for key in ("event", "match_event"):
+        (line,) = told(tmp_path, postback(**{key: event}))
+        assert f"postbacks[0].{key} '{event}' is not a derived event; did you mean {meant}?" in line
+
+
 @pytest.mark.parametrize("event", ["first_payment", "first_custom_payment"])
-def test_scope_user_is_not_counted_by_the_device_but_refused(tmp_path: Path, event: str) -> None:
+def test_a_first_payment_may_be_the_devices_or_the_users(tmp_path: Path, event: str) -> None:
     for given in ({"event": event}, {"match_event": event}):
-        (line,) = told(tmp_path, postback(**given, scope="user"))
-        assert "postbacks[0].scope user is not supported yet" in line
+        assert load(tmp_path, postback(**given)).postbacks[0].scope == "device"
+        for scope in ("device", "user"):
+            assert load(tmp_path, postback(**given, scope=scope)).postbacks[0].scope == scope
+
+
+@pytest.mark.parametrize("event", ["new_user", "re_engagement_user"])
+def test_an_event_of_the_user_is_of_user_scope_without_saying_so(tmp_path: Path, event: str) -> None:
+    for given in ({"event": event}, {"match_event": event}):
+        for more in ({}, {"scope": "user"}):
+            assert load(tmp_path, postback(**given, **more)).postbacks[0].scope == "user"
+        (line,) = told(tmp_path, postback(**given, scope="device"))
+        assert f"postbacks[0].scope device is not possible for {event}; {event} is of the user always" in line
 
 
 def test_a_source_to_be_rekeyed_is_refused_before_it_stops_the_workers(tmp_path: Path) -> None:
@@ -85,10 +143,14 @@ def test_a_source_to_be_rekeyed_is_refused_before_it_stops_the_workers(tmp_path:
     assert line.startswith("1:44 sources[0].rekey is not supported yet")
 
 
-@pytest.mark.parametrize("event", ["payment", "first_payment_ca", "first_registration", "install"])
+@pytest.mark.parametrize(
+    "event", ["payment", "first_payment_ca", "first_registration", "first_event:x", "install", "session"]
+)
 def test_scope_user_is_for_nothing_else(tmp_path: Path, event: str) -> None:
-    line, _ = told(tmp_path, postback(event=event, scope="user"))
-    assert f"postbacks[0].scope user is not possible for {event}; it is for first_payment and first_custom" in line
+    for given in ({"event": event}, {"event": "first_payment", "match_event": event}):
+        (line,) = told(tmp_path, postback(**given, scope="user"))
+        assert f"postbacks[0].scope user is not possible for {event}; " in line
+        assert line.endswith("it is for first_payment and first_custom_payment only")
 
 
 def test_required_fields_are_asked_for_when_there_is_a_postback(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,6 +45,17 @@ def test_defaults_are_left_out(tmp_path: Path) -> None:
 def test_a_postback_that_takes_the_template_is_written_without_url(tmp_path: Path) -> None:
     found = load(tmp_path, WHOLE)
     assert "url" not in writing.written(found.postbacks[1], found)
+
+
+@pytest.mark.parametrize("event", ["new_user", "re_engagement_user", "first_payment", "payment"])
+def test_a_scope_is_written_where_there_is_a_choice(tmp_path: Path, event: str) -> None:
+    found = load(tmp_path, postback(event=event))
+    assert "scope" not in writing.documents(found)["postbacks"]
+    assert again(found).postbacks == found.postbacks
+    if event == "first_payment":
+        chosen = load(tmp_path, postback(event=event, scope="user"))
+        assert "scope: user" in writing.documents(chosen)["postbacks"]
+        assert again(chosen).postbacks == chosen.postbacks
 
 
 def test_values_are_written_as_people_write_them(tmp_path: Path) -> None:
@@ -85,6 +97,14 @@ def test_any_text_comes_back(name: str, fields: dict[str, str], body: Any) -> No
     source = Source(topic="t", record="event")
     found = again(Configuration(generation=0, sources=(source,), apps=(), partners=(partner,), postbacks=()))
     assert found.partners == (partner,)
+
+
+@pytest.mark.parametrize("character", ["\x85", "\u2028", "\u2029", "\r", "\n", "\r\n", "\t", "\ufeff"])
+def test_a_break_of_lines_comes_back_as_the_one_it_was(character: str, tmp_path: Path) -> None:
+    bodies = [character, f"a{character}", f"{character}a", f"a {character} b", {f"a{character}b": character}]
+    text = "partners: []\npostbacks:\n" + "".join(_body_only(body) for body in bodies)
+    (tmp_path / "x.yaml").write_text(text, encoding="utf-8", newline="")
+    assert _bodies(tmp_path) == bodies
 
 
 def _body_only(body: Any) -> str:

@@ -18,6 +18,7 @@ def test_the_numbers_are_those_of_the_processes() -> None:
     worker, sender = Metrics(), Metrics()
     worker.records_total.labels("installs", "processed").inc(3)
     worker.records_total.labels("events", "held").inc(2)
+    worker.records_total.labels("ringback.users", "processed").inc(4)
     worker.records_held.set(2)
     worker.postbacks_decided_total.labels("app", "acme", "acme-install", "install").inc(1_234)
     worker.lag_seconds.labels("events", "0").set(1.26)
@@ -26,8 +27,9 @@ def test_the_numbers_are_those_of_the_processes() -> None:
     sender.retries_total.labels("acme", "redelivery").inc(7)
     sender.retries_total.labels("acme", "delay").inc(5)
     sender.lag_seconds.labels("delivery", "0").set(0.4)
-    found = reading(*(Series(generate_latest(one.registry).decode()) for one in (worker, sender)))
-    assert found == Reading(5, 1_234, delivered=1_000, failed=34, suppressed=9, retried=7, lag=1.26)
+    told = [Series(generate_latest(one.registry).decode()) for one in (worker, sender)]
+    found = reading(*told, "ringback.users")
+    assert found == Reading(5, 1_234, delivered=1_000, failed=34, suppressed=9, retried=7, lag=1.26, users=4)
     assert line(12.4, found).replace("\xa0", " ") == (
         "12 s: 5 records in, 1,234 jobs: 1,000 delivered, 34 failed, 9 suppressed, 191 waiting; 7 retried, lag 1.3 s"
     )
@@ -55,7 +57,7 @@ def test_at_last_the_topics_are_believed() -> None:
 
 def test_a_process_that_has_counted_nothing_yet_says_nothing() -> None:
     nothing = Series(generate_latest(Metrics().registry).decode())
-    assert reading(nothing, nothing) == Reading()
+    assert reading(nothing, nothing, "users") == Reading()
 
 
 def test_what_is_waited_for_is_said_in_words() -> None:

@@ -14,10 +14,11 @@ from schemas import times
 from schemas.config import DAY
 from schemas.decision import Decision
 from streams.demo.configuration import load_configuration
-from streams.demo.expected import AT_LAST, Outcome, expected
+from streams.demo.expected import Outcome, expected
 from streams.demo.simulator import Planned, plan
-from streams.engine.pipeline import Holds, Limits, Names, Pipeline
+from streams.engine.pipeline import Holds, Limits, Pipeline
 from streams.kafka import partition_of
+from streams.replay.run import AT_LAST, NAMES
 from tests.unit.demo.laying import PARTITIONS, lay
 
 END = 1_767_323_045_123
@@ -43,7 +44,7 @@ def outcome_of(seed: int) -> Outcome:
 def decisions(seed: int) -> list[Decision]:
     """What became of each record of a plan, all in one partition."""
     lying = lay(CONFIGURATION, plan(seed, COUNT, END), END, partitions=1)[0]
-    pipeline = Pipeline(Names("delivery", "decisions", "dead-letters"), "all", Limits(), partition_of)
+    pipeline = Pipeline(NAMES, "all", Limits(), partition_of)
     pipeline.configure(CONFIGURATION)
     output = pipeline.process(0, lying, AT_LAST, END, lambda keys: [None] * len(keys), Holds(), 1)
     assert output.taken == COUNT
