@@ -70,6 +70,16 @@ def read(source: Input, form: str, of: Source, max_bytes: int, delimiter: str = 
         raise Stop(f"{source.name} cannot be read after line {number}: {error.strerror or error}") from error
 
 
+def whole(source: Input) -> bytes:
+    """All of a file. Raises `Stop` when it is damaged."""
+    try:
+        return source.stream.read()
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise Stop(f"{source.name} is damaged: {error}", "get a whole copy of it") from error
+    except OSError as error:
+        raise Stop(f"{source.name} cannot be read: {error.strerror or error}", exit_code=USAGE) from error
+
+
 def json_lines(stream: BinaryIO, max_bytes: int) -> Iterator[Line]:
     """JSON Lines; blank lines are no records. A line longer than a record may be is never kept in memory."""
     number = 0

@@ -23,6 +23,19 @@ def test_what_supply_network_data_withholds_is_the_touch_and_what_the_attributio
     assert withheld == {*TOUCH_FIELDS, "attribution_number", "is_organic", "is_reattribution"}
 
 
+#: What the contract names beside the fields of records, in its words and order.
+NAMED = (
+    "event event_name event_id job_id attempt postback_id app_id bundle_id partner_id device_id event_timestamp "
+    "install_timestamp click_timestamp attribution_number is_organic is_reattribution now"
+)
+
+
+def test_every_macro_that_the_contract_names_is_there_and_there_is_no_other() -> None:
+    assert [name for name in NAMED.split() if macros.find(name) is None] == []
+    assert macros.MACROS.keys() == FIELDS | set(NAMED.split())
+    assert macros.FAMILIES.keys() == {"params", "partner"}
+
+
 @pytest.mark.parametrize("name", ["consent", "validated"])
 def test_the_kind_of_a_boolean_field_is_bool(name: str) -> None:
     assert macros.MACROS[name].kind == "bool"

@@ -1,0 +1,91 @@
+"""The postback's job among what a record decides, or why there is none, in words."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from schemas import dead_letter, decision
+from schemas.config import Postback
+from schemas.job import Job
+from streams.attribution.entry import Rejection
+from streams.attribution.events import parse
+from streams.attribution.facts import Fact
+from streams.postbacks.decide import decide
+from streams.postbacks.index import Index, Scope
+from streams.rendering.history import Story
+from streams.sources.decode import Rejected
+
+#: What the record as a whole can be, beside `decision.RESULTS` and the reasons of dead letters.
+OTHERS = {
+    "other_app": "the record is of another app than the postback",
+    "other_event": "the record yields other derived events than the one that the postback fires on",
+}
+
+
+class No(NamedTuple):
+    """Why there is no job: a key of `decision.NOES`, `decision.RESULTS`, `dead_letter.REASONS` or `OTHERS`, what that
+    means, and what more is known.
+    """
+
+    reason: str
+    meaning: str
+    detail: str = ""
+
+
+def refused(rejected: Rejected | Rejection) -> No:
+    """Why the last record is none."""
+    meaning = decision.RESULTS.get(rejected.reason) or dead_letter.REASONS[rejected.reason]
+    return No(rejected.reason, meaning, rejected.detail)
+
+
+def answer(index: Index, postback: Postback, story: Story, now: int, job_bytes: int) -> Job | No:
+    """The job that the record gives for the postback. `now`: milliseconds, when it is decided."""
+    app_id = story.entry.record.app_id
+    if app_id != postback.app:
+        return No("other_app", OTHERS["other_app"], f"{app_id} is not {postback.app}")
+    if story.device.result not in ("processed", "reinstall"):
+        return No(story.device.result, decision.RESULTS[story.device.result])
+    told = {"device": story.device, "user": story.user}
+    scopes: tuple[Scope, ...] = ("device", "user")
+    for scope in scopes:
+        fact = told[scope]
+        found = None if fact is None else _of(index, postback.id, fact, now, job_bytes, scope)
+        if found is not None:
+            return found
+    if story.device.result == "reinstall":
+        return No("reinstall", decision.RESULTS["reinstall"])
+    return No("other_event", OTHERS["other_event"], _yielded(postback, story))
+
+
+def _of(index: Index, postback_id: str, fact: Fact, now: int, job_bytes: int, scope: Scope) -> Job | No | None:
+    """What one stage decides for the postback; None when it is no candidate there."""
+    decided = decide(index, fact, now, "all", job_bytes, scope)
+    for job, _ in decided.jobs:
+        if job.postback_id == postback_id:
+            return job
+    verdicts = decided.decision.verdicts if decided.decision is not None else []
+    for verdict in verdicts:
+        if verdict.postback_id == postback_id and verdict.reason is not None:
+            return No(verdict.reason, decision.NOES[verdict.reason], verdict.detail or _source(fact, verdict.event))
+    return None
+
+
+def _source(fact: Fact, event: str) -> str:
+    """Whose event it is, for who looks for his own."""
+    for derived in fact.derived:
+        if derived.event == event:
+            touch = derived.attribution.touch
+            names = (touch.publisher_name, touch.agency_name, touch.campaign_id or touch.campaign_name) if touch else ()
+            of = ", ".join(name for name in names if name) or "organic"
+            return f"{event} goes by attribution {derived.attribution.number}, {of}"
+    return ""
+
+
+def _yielded(postback: Postback, story: Story) -> str:
+    facts = [story.device, *([story.user] if story.user else [])]
+    events = ", ".join(derived.event for fact in facts for derived in fact.derived) or "none"
+    fires_on = postback.match_event or postback.event
+    row = parse(fires_on)
+    of_user = postback.scope == "user" or (row is not None and row.scopes == ("user",))
+    without = f"; it carries no user_id, and {fires_on} is of the user here" if of_user and story.user is None else ""
+    return f"{events}, not {fires_on}{without}"
