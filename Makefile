@@ -48,8 +48,9 @@ format: $(INSTALLED) ## put the code into shape
 schemas: $(INSTALLED) ## write the JSON Schemas of the records anew
 	$(BIN)/python -m schemas.export
 
-docs: $(INSTALLED) ## write the pages of docs/ that are made from the tables anew
+docs: $(INSTALLED) ## write what is computed in docs/ anew: pages from the tables, examples and pictures
 	$(BIN)/python -m streams.cli.pages
+	$(BIN)/python -m tests.examples
 
 lock: $(INSTALLED) ## resolve the dependencies anew
 	{ echo "# Every package that developing and testing needs, pinned and hashed. Written by: make lock"; \
