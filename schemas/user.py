@@ -8,7 +8,6 @@ from typing import Literal
 
 import msgspec
 
-from .record import Event, Install
 from .touch import Touch
 
 
@@ -26,12 +25,14 @@ class Origin(msgspec.Struct, array_like=True, frozen=True):
 class UserRecord(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     """One input record of a user, after its device has processed it. The Kafka key is `<project>|<user_id>`.
 
-    `install` or `event` is the record with its identifiers normalised; the other fields are those of
-    `streams.attribution.entry.Entry`. `first` is the device's first attribution, `current` the one the record lies in
-    (None: the first). `installed_at` is the own time of the device's install, if one is known. `reinstall` says that
-    the record changed nothing for its device.
+    `record` is the `schemas.record.Install` or `Event` as JSON, its identifiers normalised; it is not looked at before
+    a postback is due. The other fields are those of `streams.attribution.entry.Entry`. `first` is the device's first
+    attribution, `current` the one the record lies in (None: the first). `installed_at` is the own time of the device's
+    install, if one is known. `reinstall`: it is one, and as for its device it is not the user's newest record.
     """
 
+    app_id: str
+    user_id: str
     kind: Literal["install", "event"]
     id: str
     name: str
@@ -40,9 +41,8 @@ class UserRecord(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     device_key: str
     device_id: str
     first: Origin
+    record: msgspec.Raw
     current: Origin | None = None
-    install: Install | None = None
-    event: Event | None = None
     clicked: int | None = None
     installed_at: int | None = None
     reinstall: bool = False

@@ -73,7 +73,13 @@ def plan(sources: Iterable[Source], prefix: str, found: Mapping[str, Found], par
         source.topic: found[source.topic].partitions for source in sources if source.topic in found and not source.rekey
     }
     inputs = max(counts.values(), default=partitions)
-    problems = _unequal(counts, inputs)
+    ours = {row.name for row in topic_table(prefix)}
+    problems = [
+        Problem(source.topic, "is a topic of Ringback's own, and a source", "give the source a topic of yours")
+        for source in sources
+        if source.topic in ours
+    ]
+    problems += _unequal(counts, inputs)
     # The order in which records count is that of the broker's clock: a producer's clock could make a record overtake.
     appended = {"message.timestamp.type": "LogAppendTime"}
     wanted = [Wanted(source.topic, inputs, False, appended) for source in sources]

@@ -7,11 +7,12 @@ which they are told.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
 
 from schemas.config import App
+from schemas.record import Event, Install
 from schemas.user import Origin, UserRecord
 
 from .entry import Entry
@@ -20,6 +21,12 @@ from .firing import plan_of
 from .state import Attribution, Reason, UnknownVersionError
 
 VERSION = 1
+
+_to_json = msgspec.json.Encoder().encode
+_records: dict[str, msgspec.json.Decoder[Install] | msgspec.json.Decoder[Event]] = {
+    "install": msgspec.json.Decoder(Install),
+    "event": msgspec.json.Decoder(Event),
+}
 
 
 class User(msgspec.Struct, array_like=True):
@@ -49,8 +56,9 @@ def tell(fact: Fact) -> UserRecord:
     entry, first, period = fact.entry, fact.first, fact.period
     if first is None or period is None:
         raise ValueError(f"a fact {fact.result!r} says nothing about a user")
-    of_kind: dict[str, Any] = {entry.kind: entry.record}
     return UserRecord(
+        app_id=entry.record.app_id,
+        user_id=entry.record.user_id or "",
         kind=entry.kind,
         id=entry.id,
         name=entry.name,
@@ -63,42 +71,61 @@ def tell(fact: Fact) -> UserRecord:
         first=_origin(first),
         current=None if period.number == first.number else _origin(period),
         reinstall=fact.result == "reinstall",
-        **of_kind,
+        record=msgspec.Raw(_to_json(entry.record)),
     )
 
 
-def entry_of(told: UserRecord) -> Entry | None:
-    """The entry of the record that was told of; None when the record is missing."""
-    record = told.install if told.kind == "install" else told.event
-    if record is None:
-        return None
+def entry_of(told: UserRecord) -> Entry:
+    """The entry of the record that was told of. Raises `msgspec.DecodeError` when it is not one of its kind."""
+    record = _records[told.kind].decode(told.record)
     return Entry(
         record, told.kind, told.id, told.name, told.at, told.appended, told.device_key, told.device_id, told.clicked
     )
 
 
-def fold(user: User | None, told: UserRecord, entry: Entry, app: App) -> tuple[User, Fact]:
-    """Process one record of a user (None: never seen). Changes the given user."""
-    first = _attribution(told.first)
-    current = first if told.current is None else _attribution(told.current)
-    derived: list[Derived] = []
-    plan, at = plan_of(entry.name, app.platform), entry.at
+class Judged(NamedTuple):
+    """What a record is to its user: `derived` are the derived events that fire, each with whether it goes by the
+    current attribution of the device.
+    """
+
+    late: bool
+    derived: tuple[tuple[str, bool], ...]
+
+
+def judge(user: User | None, told: UserRecord, app: App) -> tuple[User, Judged]:
+    """Process one record of a user (None: never seen), without looking into it. Changes the given user."""
+    derived: list[tuple[str, bool]] = []
+    plan, at = plan_of(told.name, app.platform), told.at
     late = False
     if user is None:
-        user = User(at, at, app.id, entry.device_key, entry.id, at)
-        derived.append(Derived("new_user", first))
+        user = User(at, at, app.id, told.device_key, told.id, at)
+        derived.append(("new_user", False))
     elif at < user.newest:
         late = True
     elif not told.reinstall:
         if plan.is_activity and at - user.clock > app.inactivity_window:
-            derived.append(Derived("re_engagement_user", current))
+            derived.append(("re_engagement_user", True))
         user.clock = at if plan.is_activity else user.clock
         user.newest = at
     for event, mask in plan.of_user:
         if not user.firsts & mask:
             user.firsts |= mask
-            derived.append(Derived(event, first))
-    return user, Fact(entry, "processed", late, tuple(derived), told.installed_at, first, current)
+            derived.append((event, False))
+    return user, Judged(late, tuple(derived))
+
+
+def fact_of(told: UserRecord, entry: Entry, judged: Judged) -> Fact:
+    """What became of a record that has been judged."""
+    first = _attribution(told.first)
+    current = first if told.current is None else _attribution(told.current)
+    derived = tuple([Derived(event, current if by_current else first) for event, by_current in judged.derived])
+    return Fact(entry, "processed", judged.late, derived, told.installed_at, first, current)
+
+
+def fold(user: User | None, told: UserRecord, entry: Entry, app: App) -> tuple[User, Fact]:
+    """Judge one record, of this entry, and tell what became of it. Changes the given user."""
+    user, judged = judge(user, told, app)
+    return user, fact_of(told, entry, judged)
 
 
 def _origin(attribution: Attribution) -> Origin:

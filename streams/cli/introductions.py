@@ -33,7 +33,12 @@ A record that comes in, such as a payment, yields *derived events*, such as `pay
 postback fires on one of them. Whose event it is says the attribution: `first` is that of the device's first appearance
 and stays, `current` starts anew with each re-install and re-engagement. So `payment` goes to who brought the user at
 first, `payment_ca` (for *current attribution*) to who did last. `<name>` stands for the name of a custom event:
-`event:level_up`.
+`event:level_up`. `ringback events` lists the same in a terminal, `--platform web` what an app may use.
+
+*Scope* is whose event it is: the device's within its app, or the user's (the `user_id`) within the app's `project`, on
+whatever device, app or platform. Where it is *device or user*, the postback chooses with `scope: user`. An event of a
+user goes by the attribution of the device that it happens on. *Family* is the incoming event that it comes from, or
+what befalls the device or user. *Mobile* is android, ios and windows.
 """,
     "doctor.md": """\
 `ringback doctor` makes all of these, in this order, whatever becomes of each. What it finds is *ok*, a *warning* (it
@@ -60,6 +65,9 @@ it is `null`.
 | `at={event_timestamp\\|unix}` | `at=1767434130` |
 | `c={campaign_name\\|default:none}` | `c=none`, when there is no campaign |
 
+To try a template: `ringback render POSTBACK --record FILE` shows the request that a record makes of it, byte for byte,
+and `--config DIR` takes files that are not applied yet.
+
 *Level* says where a value comes from: the *record*; the *attribution* that the event goes by (withheld by
 `supply_network_data: false`); the *job*; the *partner*'s `fields`; or the moment of sending: *deferred*.
 """,
@@ -84,7 +92,8 @@ inside of a string; with that of a form they are percent-encoded; with any other
     "topics.md": f"""\
 With the default `topic_prefix`, `{Settings.model_fields["topic_prefix"].default}`; the sources name the input topics.
 `ringback topics create` makes what is missing, `ringback topics list` shows what is there. The worker keeps its state
-in a changelog, `<worker_id>-device-changelog`, which it makes itself.
+in two changelogs, `<worker_id>-device-changelog` and `<worker_id>-user-changelog`, which it makes itself; the second
+has as many partitions as the users topic.
 
 A topic keeps its records for a time, or is compacted: the newest record of each key is kept for ever. To look into
 one: `python -m streams.local.read ringback.receipts`.
@@ -97,6 +106,8 @@ letters. To look:
     python -m streams.local.read ringback.decisions record_id result verdicts.postback_id verdicts.reason
     python -m streams.local.read ringback.receipts kind postback_id outcome status error
     python -m streams.local.read ringback.dead-letters kind reason detail topic partition offset
+
+[`ringback explain`](explain.md) tells all of it of one record, in words, with what was compared with what.
 
 The metric `ringback_records_total` counts every record once, by its result or as `dead_letter`. Not all of them stand
 in the decisions topic:

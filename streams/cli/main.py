@@ -10,7 +10,22 @@ from typing import Annotated, Any
 import typer
 
 from streams import __version__
-from streams.cli import configuration, demo, doctor, feed, output, processes, settings, start, topics
+from streams.cli import (
+    configuration,
+    demo,
+    doctor,
+    events,
+    explain,
+    feed,
+    output,
+    processes,
+    render,
+    report,
+    settings,
+    start,
+    state,
+    topics,
+)
 from streams.errors import RUNTIME, Stop
 
 app = typer.Typer(
@@ -28,7 +43,12 @@ app.command("apply")(configuration.apply)
 app.command("plan")(configuration.plan)
 app.command("export")(configuration.export)
 app.command("feed")(feed.feed)
+app.command("render")(render.render)
+app.command("explain")(explain.explain)
+app.command("state")(state.state)
 app.command("settings")(settings.settings)
+app.command("events")(events.events)
+app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
 app.add_typer(topics.app, name="topics")
 

@@ -27,3 +27,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
         for row in [header, *rows]
     )
+
+
+def printable(text: str) -> str:
+    """A text from a topic or a file, that may hold what would move the cursor."""
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from schemas import dead_letter, decision
 from streams import kafka, metrics
 from streams.attribution import events
+from streams.cli.events import listed
 from streams.cli.introductions import ERRORS, INTRODUCTIONS, JOBS
 from streams.config import reference
 from streams.config.reference import table
@@ -64,10 +65,23 @@ def _kind(row: metrics.Row[Any]) -> str:
 def derived_events() -> Iterator[str]:
     """Every derived event, and the names that records may have."""
     yield from _page("Events", "streams/attribution/events.py", "events.md")
-    rows = ((f"`{row.name}`", row.goes_by, ", ".join(sorted(row.platforms)), row.doc) for row in events.TABLE)
-    yield from table(("derived event", "attribution", "platforms", "fires on"), rows)
-    sources = dict.fromkeys(row.source for row in events.TABLE)
-    yield from ("Where the rules are from:", "", *(f"* {source}" for source in sources), "")
+    rows = [listed(row) for row in events.TABLE]
+    sources = list(dict.fromkeys(row.source for row in rows))
+    cells = (
+        (
+            f"`{row.name}`",
+            f"`{row.family}`",
+            row.scope,
+            row.attribution,
+            row.platforms,
+            row.meaning,
+            str(sources.index(row.source) + 1),
+        )
+        for row in rows
+    )
+    header = ("derived event", "family", "scope", "attribution", "platforms", "fires on", "rule")
+    yield from table(header, cells)
+    yield from ("Where the rules are from:", "", *(f"{number}. {one}" for number, one in enumerate(sources, 1)), "")
     yield from ("## Names of incoming events", "", INTRODUCTIONS["names"])
     names = (
         (

@@ -73,7 +73,9 @@ class Devices:
             if self._is_too_large(working, step) and step.device.held:
                 # Good records are not refused for waiting together: what is held is the bulk of it.
                 done.append((None, app))
-                step = fold.release(step.device, app, self._lookbacks)
+                judged = [fact for fact in step.facts if fact.result != "held"]
+                released = fold.release(step.device, app, self._lookbacks)
+                step = Step(released.device, [*judged, *released.facts], None)
             if self._is_too_large(working, step):
                 raise TooLarge(f"the state of {entry.device_key!r} would have {working.weight:,} bytes")
         except Exception:

@@ -86,31 +86,34 @@ class _UserBatch:
 
     def take(self, raw: Raw, told: UserRecord | str) -> None:
         """Fold and decide the next record. One of an app that is not configured any more is ignored and counted."""
-        telling = self._telling
+        telling, setting = self._telling, self._setting
         telling.output.taken += 1
         if isinstance(told, str):
             telling.refuse(raw, "invalid", told)
             return
-        entry, key = users.entry_of(told), self._key(told)
-        if entry is None:
-            telling.refuse(raw, "invalid", f"no {told.kind}")
-            return
+        key = self._key(told)
         if key is None:
             telling.output.counts["records_total", raw.topic, "unknown_app"] += 1
             return
         known = self._users[key]
-        app = self._setting.index.apps[entry.record.app_id]
         try:
             # A copy: after an error the state is as before.
-            user, fact = users.fold(None if known is None else msgspec.structs.replace(known), told, entry, app)
+            copy = None if known is None else msgspec.structs.replace(known)
+            user, judged = users.judge(copy, told, setting.index.apps[told.app_id])
+            # Most records mean nothing more to their user than that there was one: they are not even decoded.
+            silent = not judged.derived and setting.level != "all"
+            fact = None if silent else users.fact_of(told, users.entry_of(told), judged)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            telling.refuse(raw, "invalid", str(error))
+            return
         except Exception as error:
             telling.refuse(raw, "internal", described(error))
             return
         self._users[key] = user
         if user != known:
             self._changed.add(key)
-        telling.output.counts["records_total", raw.topic, fact.result] += 1
-        telling.tell(fact)
+        if fact is not None:
+            telling.tell(fact)
 
     def finish(self) -> Output:
         """The output, states included. The batch is over."""
@@ -122,8 +125,5 @@ class _UserBatch:
 
     def _key(self, told: UserRecord) -> str | None:
         """The record's user; None when its app is not configured any more."""
-        record = told.install if told.kind == "install" else told.event
-        if record is None or not record.user_id:
-            return None
-        app = self._setting.index.apps.get(record.app_id)
-        return None if app is None else users.user_key(app, record.user_id)
+        app = self._setting.index.apps.get(told.app_id)
+        return None if app is None else users.user_key(app, told.user_id)

@@ -64,7 +64,9 @@ def _befalling(fact: Fact, scope: Scope) -> frozenset[str]:
     if scope == "user":
         return frozenset({"new_user", "re_engagement_user"} if active else {"new_user"})
     if fact.entry.kind == "install":
-        return frozenset({"install", "re_install"})
+        # The install of a device, or the claim of it, is no second one.
+        is_first = any(derived.event == "install" for derived in fact.derived)
+        return frozenset() if is_first else frozenset({"install", "re_install"})
     return frozenset({"re_engagement"} if active else ())
 
 

@@ -6,7 +6,7 @@ Nothing is written, committed or made, and no more is kept in memory than what i
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -15,10 +15,8 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from schemas.config import Source
 from streams import kafka, topics
-from streams.engine.merge import Merge
 from streams.engine.raw import Raw
 from streams.errors import Stop
-from streams.replay.run import AT_LAST, Turn
 from streams.settings import Settings
 
 ASK_SECONDS = 10.0
@@ -228,50 +226,6 @@ def raws(messages: Iterable[Message], source: Source, number: int) -> list[Raw]:
 def _raw(message: Message, source: Source, number: int) -> Raw:
     place = (source.topic, number, message.offset() or 0, message.timestamp()[1])
     return Raw(*place, message.key(), message.value(), source)
-
-
-class _Other(NamedTuple):
-    """A record that is not looked into."""
-
-    appended: int
-
-
-def turns(
-    inputs: Inputs, sources: Sequence[Source], device_key: str, *, keyed: bool = True, moment: int = AT_LAST
-) -> Iterator[Turn]:
-    """The records of one device in the order in which a worker takes them, and a turn without one at the end.
-
-    All of its partition is read, since the other records say when it is a record's turn; but only what has the device
-    key as its Kafka key is given (`keyed` false: everything; whose a record is must then be looked up in it). `moment`:
-    the append time at which the ends were looked up; by default whatever is held at the end is released. Blocks; raises
-    `Stop`.
-    """
-    if not inputs.topics:
-        return
-    key = device_key.encode("utf-8", "surrogatepass")
-    column = inputs.column(kafka.partition_of(key, inputs.partitions), [source.topic for source in sources])
-    by_topic = {source.topic: source for source in sources}
-    merge: Merge[Raw | _Other] = Merge([(source.topic, source.record == "install") for source in sources])
-
-    def feed(topic: str, messages: Iterable[Message]) -> None:
-        source = by_topic[topic]
-        some = [
-            _raw(one, source, column.number) if not keyed or one.key() == key else _Other(one.timestamp()[1])
-            for one in messages
-        ]
-        # A position past every offset, once all have been fed.
-        merge.feed(topic, some, 1 if some else 0)
-        if topic not in column.topics or column.at_end(topic):
-            merge.stood_at(topic, 0, moment)
-
-    for name in by_topic:
-        if name not in column.topics or column.at_end(name):
-            feed(name, ())
-    while (topic := column.behind()) is not None:
-        feed(topic, column.next(topic))
-        while taken := merge.take(FETCH):
-            yield from (Turn(one, one.appended) for one in taken if isinstance(one, Raw))
-    yield Turn(None, merge.progress())
 
 
 #: Says how far a reading has come: records so far, and about how many there are.

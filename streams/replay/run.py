@@ -214,29 +214,6 @@ def user_outputs(partition: Partition, records: Iterable[Raw], batch: int = BATC
         yield from partition.process(some, None)
 
 
-class Turn(NamedTuple):
-    """A record of one device when it is its turn; None: there is none left. Whatever was appended before `progress` has
-    been read then: a hold that was due earlier has been released.
-    """
-
-    raw: Raw | None
-    progress: int
-
-
-def of_one_device(partition: Partition, turns: Iterable[Turn]) -> Iterator[tuple[Turn, Output]]:
-    """What follows from the records of one device, each by itself: just as when they are among all others, since a
-    device knows of no other one. What a turn releases comes before what its record gives, with a turn without a record.
-    """
-    for turn in turns:
-        due = partition.holds.next_due()
-        if due is not None and due < turn.progress:
-            for output in partition.process((), turn.progress):
-                yield Turn(None, turn.progress), output
-        if turn.raw is not None:
-            for output in partition.process((turn.raw,), None):
-                yield turn, output
-
-
 class Setup(NamedTuple):
     """How a whole replay is made. `partitions`: how many the inputs have."""
 

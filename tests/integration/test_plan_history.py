@@ -15,9 +15,8 @@ from schemas.config import DAY, HOUR, App, Configuration, Endpoint, Partner, Pos
 from streams.config.load import load_directory
 from streams.errors import RUNTIME, USAGE, Stop
 from streams.kafka import partition_of, producer_settings
-from streams.replay import reading, run, spool
+from streams.replay import spool
 from streams.replay.history import compare
-from streams.replay.reading import Inputs
 from streams.settings import Settings
 from tests.support.commands import Run, ringback
 from tests.support.topics import Sent, create_topics, produce
@@ -230,22 +229,6 @@ def test_nothing_to_change_reads_nothing(ringback: Run, prefix: str, tmp_path: P
     assert ringback("apply", str(file))[0] == 0
     status, out, _ = ringback("plan", str(file), "--history", "3d", "--exit-code")
     assert (status, out) == (0, "nothing to change\n")
-
-
-def test_the_records_of_one_device_come_in_their_order(
-    settings: Settings, prefix: str, history: None, tmp_path: Path
-) -> None:
-    file = tmp_path / "game.yaml"
-    file.write_text(FILES % {"prefix": prefix})
-    configuration = load_directory(file)
-    with Inputs(settings, configuration.sources) as inputs:
-        turns = list(reading.turns(inputs, configuration.sources, "game|d03"))
-        others = list(reading.turns(inputs, configuration.sources, "game|d03", keyed=False))
-    kinds = [turn.raw.source.record if turn.raw else None for turn in turns]
-    assert kinds == ["install", "event", "event", None]
-    assert turns[-1].progress == run.AT_LAST
-    assert len(others) > len(turns)
-    assert [turn for turn in others if turn in turns] == turns
 
 
 def everything(postback: str = "", app: str = "game") -> Configuration:

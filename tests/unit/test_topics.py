@@ -55,6 +55,13 @@ def test_unequal_input_topics_are_refused_with_the_remedy() -> None:
     assert "rekey: true" in problem.remedy
 
 
+@pytest.mark.parametrize("name", ["users", "delivery", "delivery.retry.8s", "report"])
+def test_a_topic_of_ours_is_no_source(name: str) -> None:
+    sources = (*SOURCES, Source(topic=f"ringback.{name}", record="event"))
+    (problem,) = plan(sources, "ringback.", everything(4), 8).problems
+    assert (problem.topic, problem.message) == (f"ringback.{name}", "is a topic of Ringback's own, and a source")
+
+
 def test_a_rekeyed_source_may_have_any_count() -> None:
     sources = (Source(topic="installs", record="install", rekey=True), Source(topic="events", record="event"))
     made = plan(sources, PREFIX, {"installs": Found(2), "events": Found(4)}, 8)

@@ -277,6 +277,17 @@ def test_a_device_that_holds_more_than_a_state_may_is_released_and_loses_nothing
     assert all(len(row) <= 10_000 for row in lane.rows.values())
 
 
+def test_a_duplicate_that_finds_its_device_holding_too_much_is_told_all_the_same() -> None:
+    lane = Lane(Limits(record_bytes=10_000))
+    held = [event(0, params={"x": "y" * 3_000}), event(1, params={"x": "y" * 3_000})]
+    lane.run(held)
+    smaller = Lane(Limits(record_bytes=5_000))
+    smaller.rows, smaller.holds = lane.rows, lane.holds
+    smaller.run([held[0]])
+    assert smaller.counts["records_total", "events", "duplicate"] == 1
+    assert Counter(smaller.fired)["payment"] == 2
+
+
 def test_many_records_that_are_refused_one_after_the_other_cost_no_more_than_good_ones() -> None:
     folds = 0
 

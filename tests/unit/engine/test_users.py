@@ -14,6 +14,7 @@ from schemas.decision import Decision
 from schemas.job import Job
 from schemas.report import ReportRow
 from schemas.user import UserRecord
+from streams.attribution import users
 from streams.engine.output import Limits, Names, Output
 from streams.engine.pipeline import Holds, Pipeline, Raw
 from streams.engine.users import UserPipeline, user_row
@@ -205,8 +206,6 @@ def test_users_of_an_app_that_is_gone_are_ignored_and_counted() -> None:
 
 
 def test_a_rule_that_raises_leaves_the_user_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    from streams.attribution import users
-
     stages = Stages()
     stages.run([install(user_id="u")])
     before = dict(stages.user_rows)
@@ -215,7 +214,7 @@ def test_a_rule_that_raises_leaves_the_user_as_before(monkeypatch: pytest.Monkey
         user.firsts = 99
         raise ZeroDivisionError
 
-    monkeypatch.setattr(users, "fold", broken)
+    monkeypatch.setattr(users, "judge", broken)
     assert stages.run([event(5, user_id="u")]) == []
     (letter,) = stages.of("dead-letters", DeadLetter)
     assert letter.reason == "internal"
@@ -257,7 +256,6 @@ def test_the_told_record_holds_all_that_a_postback_may_need() -> None:
     stages = Stages()
     stages.run([install(user_id="u", publisher_name="acme", click_id="c", params={"big": 1 << 63})])
     told = msgspec.json.decode(stages.told[0].value or b"", type=UserRecord)
-    assert told.install is not None
-    assert told.install.params == {"big": 1 << 63}
+    assert users.entry_of(told).record.params == {"big": 1 << 63}
     assert told.first.touch is not None
-    assert (told.first.touch.click_id, told.current, told.event) == ("c", None, None)
+    assert (told.first.touch.click_id, told.current) == ("c", None)

@@ -70,6 +70,12 @@ def test_an_install_inside_the_window_is_neither_an_install_nor_a_re_install() -
     assert told(device, "install", "re_install") == {"install": "not_first", "re_install": "inside_window"}
 
 
+def test_the_install_of_a_device_might_not_have_been_a_second_one() -> None:
+    device = Timeline()
+    device.install(0)
+    assert told(device, "re_install") == {}
+
+
 def test_a_late_activity_re_engages_nobody_because_it_is_late() -> None:
     device = installed()
     device.event("coins", 41 * DAY)

@@ -22,7 +22,7 @@ from streams.engine.pipeline import WrongPartition
 from streams.engine.raw import Raw
 from streams.kafka import users_partitions
 from streams.replay import run
-from streams.replay.run import AT_LAST, USERS, Devices, Memory, Partition, Setup, Telling, Told, Turn
+from streams.replay.run import USERS, Devices, Memory, Partition, Setup, Telling, Told
 from tests.unit.replay.recorded import PARTITIONS, POSTBACKS, configuration, recorded
 
 CONFIGURATION = configuration()
@@ -112,7 +112,16 @@ def test_the_user_stage_goes_by_append_time_over_all_partitions() -> None:
 def test_what_was_held_does_not_overtake_what_was_told_before() -> None:
     def value(appended: int) -> bytes:
         first = Origin(1, 1, 1)
-        said: Any = {"kind": "event", "id": "e", "name": "x", "at": 1, "device_key": "d", "device_id": "d"}
+        said: Any = {
+            "kind": "event",
+            "id": "e",
+            "name": "x",
+            "at": 1,
+            "device_key": "d",
+            "device_id": "d",
+            "record": msgspec.Raw(b"{}"),
+        }
+        said |= {"app_id": "a", "user_id": "u"}
         return msgspec.json.encode(UserRecord(**said, appended=appended, first=first))
 
     output = Output()
@@ -161,38 +170,6 @@ def test_a_decision_at_level_all_stands_with_its_jobs() -> None:
     for decision, some in found:
         assert {job.job_id for job in some} == {one.job_id for one in decision.verdicts if one.job_id}
         assert {(job.record_id, job.device_key) for job in some} <= {(decision.record_id, decision.device_key)}
-
-
-def test_one_device_by_itself_is_as_among_all_others() -> None:
-    records = recorded(7)
-    among: defaultdict[str, list[Job]] = defaultdict(list)
-    for stage, output in run.replay(Setup(CONFIGURATION, PARTITIONS), records):
-        if stage is None:
-            for job in jobs([output]):
-                among[job.device_key].append(job)
-    assert len(among) > 20
-    rank = {"installs": 0, "events": 1}
-    for number, some in records.items():
-        for key in {raw.key for raw in some if raw.key}:
-            own = sorted(
-                (raw for raw in some if raw.key == key), key=lambda raw: (raw.appended, rank[raw.topic], raw.offset)
-            )
-            turns = [*(Turn(raw, raw.appended) for raw in own), Turn(None, AT_LAST)]
-            partition = Partition(run.device_stage(CONFIGURATION), number, PARTITIONS, Memory(), Holds())
-            alone = jobs([output for _, output in run.of_one_device(partition, turns)])
-            assert alone == among[key.decode()]
-
-
-def test_a_release_is_a_turn_of_its_own() -> None:
-    records = [raw for some in recorded(8).values() for raw in some if raw.topic == "events"]
-    first = records[0]
-    turns = [Turn(first, first.appended), Turn(None, first.appended + 60_000), Turn(None, AT_LAST)]
-    partition = Partition(run.device_stage(CONFIGURATION, level="all"), first.partition, PARTITIONS, Memory(), Holds())
-    found = [
-        (turn.raw is not None, [decision.result for decision, _ in run.decisions(output)])
-        for turn, output in run.of_one_device(partition, turns)
-    ]
-    assert found == [(True, ["held"]), (False, ["processed"])]
 
 
 def test_a_record_in_another_partition_than_its_devices_is_refused() -> None:

@@ -1,0 +1,122 @@
+"""Which topics there are, and what the worker keeps of devices and users. Blocks; raises `Stop`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from confluent_kafka.admin import AdminClient
+
+from schemas.config import Configuration, Source
+from streams import kafka, topics
+from streams.attribution import state
+from streams.config import follow
+from streams.engine.holds import device_row
+from streams.engine.recovery import MARKER_KEY, Marker
+from streams.engine.stages import StageName, changelog_topic
+from streams.engine.users import user_row
+from streams.errors import Stop
+from streams.settings import Settings
+
+from .found import Kept
+from .scanning import Place, Scanner, Span, Tell
+
+_SURROGATES = "surrogatepass"
+
+
+@dataclass
+class Site:
+    """Where is looked: the live configuration, how many partitions the inputs have, and which of our topics exist."""
+
+    settings: Settings
+    live: Configuration
+    partitions: int
+    inputs: list[Source]
+    exists: set[str]
+    scanner: Scanner
+    names: kafka.Topics = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.names = kafka.Topics(self.settings.topic_prefix)
+
+    def has_state(self, stage: StageName) -> bool:
+        """Whether a worker has made the changelog of this stage."""
+        return changelog_topic(self.settings, stage) in self.exists
+
+
+def site(settings: Settings, admin: AdminClient, tell: Tell) -> Site:
+    """Reads the live configuration, and which topics there are."""
+    names = kafka.Topics(settings.topic_prefix)
+    if not topics.look(admin, [names.config]):
+        raise _unconfigured(settings)
+    live = follow.read_current(settings)
+    if live is None:
+        raise _unconfigured(settings)
+    changelogs = [changelog_topic(settings, "device"), changelog_topic(settings, "user")]
+    ours = [row.name for row in kafka.topic_table(settings.topic_prefix)]
+    found = topics.look(admin, [*(source.topic for source in live.sources), *ours, *changelogs])
+    inputs = [source for source in live.sources if source.topic in found]
+    if not inputs:
+        named = ", ".join(source.topic for source in live.sources)
+        raise Stop(f"none of the input topics exists: {named}", "`ringback topics list` shows what is there")
+    partitions = max(found[source.topic].partitions for source in inputs)
+    return Site(settings, live, partitions, inputs, set(found), Scanner(settings, admin, tell))
+
+
+def _unconfigured(settings: Settings) -> Stop:
+    return Stop(
+        f"there is no configuration under the prefix {settings.topic_prefix}",
+        "look at RINGBACK_TOPIC_PREFIX and RINGBACK_BOOTSTRAP_SERVERS; before the first `ringback apply` nothing is "
+        "decided",
+    )
+
+
+def partition_of(device_key: str, partitions: int) -> int:
+    """Where a device's records, and what is written about them, lie."""
+    return kafka.partition_of(device_key.encode("utf-8", _SURROGATES), partitions)
+
+
+def kept(at: Site, device_key: str) -> Kept:
+    """What the worker keeps of a device: the newest row of its key in the device stage's changelog."""
+    found = Kept()
+    topic = changelog_topic(at.settings, "device")
+    if topic not in at.exists:
+        return found
+    rows = _rows(at, (topic, partition_of(device_key, at.partitions)), [device_row(device_key), MARKER_KEY])
+    marker, device = rows.get(MARKER_KEY), rows.get(device_row(device_key))
+    if marker is not None:
+        found.positions = Marker.decode(marker).positions
+    if device is not None:
+        found.device, found.size = state.decode(device), len(device)
+    return found
+
+
+def users_partition(at: Site, user_key: str) -> int:
+    """Where a user's records and state lie."""
+    key = user_key.encode("utf-8", _SURROGATES)
+    return kafka.partition_of(key, kafka.users_partitions(at.partitions))
+
+
+def user_state(at: Site, user_key: str) -> tuple[bytes | None, int]:
+    """A user's state as it is stored (None: there is none), and its partition."""
+    number = users_partition(at, user_key)
+    topic = changelog_topic(at.settings, "user")
+    if topic not in at.exists:
+        return None, number
+    return _rows(at, (topic, number), [user_row(user_key)]).get(user_row(user_key)), number
+
+
+def _rows(at: Site, place: Place, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+    """The newest values of some keys of a compacted partition."""
+    wanted = frozenset(keys)
+    found: dict[bytes, bytes] = {}
+    spans: dict[Place, Span] = at.scanner.spans([place], None)
+    for message in at.scanner.read(spans):
+        key = message.key()
+        if key in wanted and key is not None:
+            value = message.value()
+            if value is None:
+                found.pop(key, None)
+            else:
+                found[key] = value
+    return found
