@@ -61,7 +61,12 @@ class Metrics:
     """The metrics of one process, in its own registry; nothing is global, so tests may make as many as they like."""
 
     # The worker
-    records_total = Row(Counter, "Input records by what became of them.", "source", "result")
+    records_total = Row(
+        Counter,
+        "Input records by what became of them; with the users topic as `source`, what the user stage has worked on.",
+        "source",
+        "result",
+    )
     derived_events_total = Row(Counter, "Derived events that fired.", "app", "event")
     postbacks_decided_total = Row(Counter, "Jobs written to the delivery topic.", "app", "partner", "postback", "event")
     records_held = Row(Gauge, "Records that wait for an install that may still come.")

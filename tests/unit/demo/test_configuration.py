@@ -56,17 +56,18 @@ def test_partners_apps_and_agency() -> None:
         ("status", {"active", "shadow"}),
         ("delivery_delay", {0, 3_000}),
         ("retry_attempts", {0, 3}),
+        ("scope", {"device", "user"}),
     ],
 )
 def test_the_postbacks_show_each_kind(key: str, values: set[object]) -> None:
     assert {getattr(postback, key) for postback in load_configuration(URL, "").postbacks} == values
 
 
-def test_the_postbacks_show_the_vocabulary_of_the_main_job() -> None:
+def test_the_postbacks_show_the_vocabulary_of_devices_and_of_users() -> None:
     postbacks = load_configuration(URL, "").postbacks
     assert {postback.event for postback in postbacks} == {
         "install", "payment", "first_payment", "payment_ca", "first_payment_ca", "re_engagement",
-        "event:tutorial_done", "event:level_up",
+        "session", "new_user", "re_engagement_user", "event:tutorial_done", "event:level_up",
     }  # fmt: skip
     assert all(events.parse(postback.event) for postback in postbacks)
     assert {postback.endpoint.method for postback in postbacks} == {"GET", "POST"}

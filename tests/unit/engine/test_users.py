@@ -205,6 +205,13 @@ def test_users_of_an_app_that_is_gone_are_ignored_and_counted() -> None:
     assert (output.outgoing, output.counts[("records_total", "users", "unknown_app")]) == ([], 1)
 
 
+def test_records_are_counted_under_the_users_topic() -> None:
+    stages = Stages()
+    stages.run([install(user_id="u"), event(5, user_id="u", name="win")])
+    output = stages.user.process(0, stages.told, None, 0, lambda keys: [None] * len(keys), Holds(), 1)
+    assert output.counts["records_total", "users", "processed"] == 2
+
+
 def test_a_rule_that_raises_leaves_the_user_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     stages = Stages()
     stages.run([install(user_id="u")])
