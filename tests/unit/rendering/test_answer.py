@@ -42,7 +42,7 @@ def test_what_was_held_has_been_released_before_a_record_that_comes_later() -> N
     )
     assert url(wanted, held) == "https://acme.example/?n=1&o=true"
     assert url(postback("install"), held, install()).endswith("c=clk")
-    assert reason(postback("re_install"), held, install()) == "inside_window"
+    assert reason(postback("re_install"), held, install()) == "other_event"
 
 
 def test_a_postback_of_the_user_is_decided_by_the_user() -> None:
