@@ -31,7 +31,7 @@ NOES: dict[str, str] = {
     "not_first_since": "the device has had its first since the attribution began",
     "inside_window": "the last activity lies within the inactivity window",
     "same_period": "the 24-hour period has had its session, or is the first one",
-    "late": "the record is late: it opens no attribution and moves no window",
+    "late": "the record is late: it opens no attribution, moves no window, and before all attributions is no session",
 }
 
 #: The noes that the level `nos` leaves out: they are the rule, not news.

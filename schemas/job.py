@@ -49,7 +49,8 @@ class Job(msgspec.Struct, kw_only=True, omit_defaults=True):
     `due_at` is when the next attempt is due, never earlier; `attempts` is how many have been charged; `retry_attempts`
     how many redeliveries may follow the first attempt. `generation` is the configuration that decided it. `replay` and
     `reserved` are the sender's; `reserved` says that `due_at` is the time at which the partner's lane has a slot for
-    it. `day` is the UTC day of the input record's own time, in days since 1970: reports count by it.
+    it. `day` is the UTC day of the input record's own time, in days since 1970, and `campaign_id` and
+    `campaign_name` are its attribution's as `schemas.report.cut` leaves them: reports count by these.
     """
 
     job_id: str
@@ -70,3 +71,5 @@ class Job(msgspec.Struct, kw_only=True, omit_defaults=True):
     replay: bool = False
     reserved: bool = False
     day: int = 0
+    campaign_id: str | None = None
+    campaign_name: str | None = None

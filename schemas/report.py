@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Literal
 
 import msgspec
@@ -17,6 +18,8 @@ OUTCOMES = ("delivered", "failed", "suppressed", "expired")
 CLAIMED = "claimed:"
 #: A derived event of user scope, where there is one of device scope with the same name.
 OF_USER = "@user"
+#: In the place of a custom event's name: all those that no postback fires on.
+ANY = "*"
 
 
 class ReportRow(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
@@ -25,8 +28,12 @@ class ReportRow(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     `kind` says what is counted: `events`, the derived events by the source that they go by (`counts` by derived event;
     `CLAIMED` before those that only gave it a source); `postback`, what was decided for a postback (`decided`, and
     each key of `schemas.decision.NOES`); `ended`, how its jobs ended (by outcome). `day` is the UTC day of the input
-    record's own time, as `2026-01-02`. `writer` is the sender's run that counts in this row, and nobody else ever does.
-    What is not said of a row is None, or 0 for the generation.
+    record's own time, as `2026-01-02`. The campaign is that of the attribution, in rows of every kind. `writer` is the
+    workers' id, or the sender's run, that counts in this row, and nobody else ever does. What is not said of a row is
+    None, or 0 for the generation.
+
+    Names of sources and campaigns have at most `LONGEST_TEXT` characters: see `cut`. Custom events that no postback of
+    the app fires on, in any form, are counted together under the name `ANY`.
     """
 
     kind: Literal["events", "postback", "ended"]
@@ -63,6 +70,20 @@ class ReportRow(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
                 self.writer,
             )
         )
+
+
+#: Longer names of sources are cut in rows, so that a row always fits into its topic.
+LONGEST_TEXT = 256
+
+_HASH_BYTES = 8
+
+
+def cut(text: str) -> str:
+    """The text as rows have it. Of a long one: the beginning, and a hash of the whole, so that two do not merge."""
+    if len(text) <= LONGEST_TEXT:
+        return text
+    mark = "…" + blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_HASH_BYTES).hexdigest()
+    return text[: LONGEST_TEXT - len(mark)] + mark
 
 
 #: The last day that has a name, 9999-12-31, in days since 1970.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from schemas.record import WrittenTime
 
@@ -39,6 +39,12 @@ def parse(written: WrittenTime) -> int:
     if _NUMBER(written):
         return _unix(float(written) if "." in written else int(written))
     raise UnreadableTimeError(written)
+
+
+def text(at: int) -> str:
+    """Milliseconds as RFC 3339, for people; outside the years 1 to 9999 the end of that span."""
+    time = _EPOCH + timedelta(milliseconds=max(FIRST, min(LAST, at)))
+    return time.isoformat(timespec="milliseconds" if time.microsecond else "seconds").replace("+00:00", "Z")
 
 
 def _calendar(written: str, found: re.Match[str]) -> int:

@@ -29,6 +29,8 @@ class UserRecord(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     a postback is due. The other fields are those of `streams.attribution.entry.Entry`. `first` is the device's first
     attribution, `current` the one the record lies in (None: the first). `installed_at` is the own time of the device's
     install, if one is known. `reinstall`: it is one, and as for its device it is not the user's newest record.
+    `worker` is the id of the worker that told it (empty: written before there was one): a worker under a new id tells
+    everything anew, and must not count it together with what the old one has told.
     """
 
     app_id: str
@@ -46,3 +48,4 @@ class UserRecord(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     clicked: int | None = None
     installed_at: int | None = None
     reinstall: bool = False
+    worker: str = ""

@@ -34,11 +34,12 @@ class Session(NamedTuple):
 class Fact(msgspec.Struct, frozen=True):
     """What became of one record: a key of `schemas.decision.RESULTS`, and its derived events in the order of the table.
 
-    `late` means that it was processed after one with a later time. `installed_at` is the own time of the device's
-    install as far as known after this record. A held record has a fact when it is held and another when it is
-    processed. `first` is the device's first attribution and `period` the one in which the record lies, both as they
-    are after a record that was processed or is a reinstall. `sessions` of a launch are the attributions from which
-    sessions may be counted, the latest start first.
+    `late` means that it was processed, or found to be a reinstall, after one with a later time. `installed_at` is the
+    own time of the device's install as far as known after this record. A held record has a fact when it is held and
+    another when it is processed. `first` is the device's first attribution and `period` the one in which the record
+    lies, both as they are after a record that was processed or is a reinstall. `sessions` of a launch are the
+    attributions from which sessions may be counted, the latest start first. `appears`: the record is the first of its
+    device, or of its user: nothing has been before it.
     """
 
     entry: Entry
@@ -49,6 +50,7 @@ class Fact(msgspec.Struct, frozen=True):
     first: Attribution | None = None
     period: Attribution | None = None
     sessions: tuple[Session, ...] = ()
+    appears: bool = False
 
 
 class Step(msgspec.Struct, frozen=True):

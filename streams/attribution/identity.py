@@ -5,6 +5,7 @@ from __future__ import annotations
 from schemas import times
 from schemas.config import DAY, MINUTE, App
 from schemas.record import Event, Install
+from schemas.report import LAST_DAY
 
 from .entry import Entry, Kind, Rejection
 from .events import ALIASES
@@ -42,6 +43,8 @@ def place(record: Install | Event, kind: Kind, appended: int, origin: str, app: 
         return Rejection("no_identifier", f"none of {', '.join(app.device_key)}")
     if too_long := _too_long(id=record.id or "", event_name=name, identifier=device_id, user_id=record.user_id or ""):
         return too_long
+    if appended // DAY > LAST_DAY:
+        return Rejection("time", "append time after the year 9999: it must be in milliseconds")
     at, clicked = appended, None
     try:
         if written is not None and written != "":
@@ -53,10 +56,11 @@ def place(record: Install | Event, kind: Kind, appended: int, origin: str, app: 
         return Rejection("invalid", f"{field}: not a time: {str(error)[:100]!r}")
     if at > appended + SKEW:
         if at > appended + DAY:
-            return Rejection("time", f"own time {at} is more than a day after the append time {appended}")
+            told = f"own time {times.text(at)} is more than a day after the append time {times.text(appended)}"
+            return Rejection("time", told)
         at = appended
     elif at < EARLIEST:
-        return Rejection("time", f"own time {at} is before 2000")
+        return Rejection("time", f"own time {times.text(at)} is before 2000")
     return Entry(record, kind, record.id or origin, name, at, appended, f"{app.id}|{device_id}", device_id, clicked)
 
 

@@ -19,7 +19,7 @@ from .events import SESSION
 from .facts import Derived, Fact, Session
 from .firing import Plan, befall, fire, plan_of
 from .sessions import launched
-from .state import KEPT, Attribution, Device, Reason
+from .state import Attribution, Device, Reason, keep_bounded
 from .touches import Lookbacks, eligible_touch
 
 
@@ -35,7 +35,8 @@ def _process_event(device: Device, entry: Entry, app: App, lookbacks: Lookbacks)
     plan = plan_of(entry.name, app.platform)
     derived: list[Derived] = []
     late = False
-    if not device.attributions:
+    appears = not device.attributions
+    if appears:
         web = app.platform == "web"
         touch = eligible_touch(entry, lookbacks) if web else None
         period = _appear(device, Attribution(1, at, Reason.FIRST_RECORD, touch, assumed=not web))
@@ -55,7 +56,8 @@ def _process_event(device: Device, entry: Entry, app: App, lookbacks: Lookbacks)
         # At `all`, and in reports, periods count from the first appearance.
         if sessions and sessions[-1].due:
             derived.append(Derived(SESSION, period))
-    return Fact(entry, "processed", late, tuple(derived), device.installed_at, device.attributions[0], period, sessions)
+    first = device.attributions[0]
+    return Fact(entry, "processed", late, tuple(derived), device.installed_at, first, period, sessions, appears)
 
 
 def _be_active(
@@ -72,9 +74,10 @@ def _be_active(
 
 def _process_install(device: Device, entry: Entry, app: App, touch: Touch | None) -> Fact:
     at = entry.at
-    late = bool(device.attributions) and at < device.newest
     derived: list[Derived] = []
-    if not device.attributions:
+    appears = not device.attributions
+    late = not appears and at < device.newest
+    if appears:
         device.installed_at = at
         period = _appear(device, Attribution(1, at, Reason.INSTALL, touch))
         fire(befall("install", app.platform), device, period, derived)
@@ -86,10 +89,9 @@ def _process_install(device: Device, entry: Entry, app: App, touch: Touch | None
         fire(befall("re_install", app.platform), device, device.attributions[-1], derived)
     else:
         first, period = device.attributions[0], _period_at(device, at)
-        return Fact(entry, "reinstall", installed_at=device.installed_at, first=first, period=period)
-    return Fact(
-        entry, "processed", late, tuple(derived), device.installed_at, device.attributions[0], _period_at(device, at)
-    )
+        return Fact(entry, "reinstall", late, installed_at=device.installed_at, first=first, period=period)
+    first, period = device.attributions[0], _period_at(device, at)
+    return Fact(entry, "processed", late, tuple(derived), device.installed_at, first, period, appears=appears)
 
 
 def _appear(device: Device, first: Attribution) -> Attribution:
@@ -112,8 +114,7 @@ def _restart(device: Device, app: App, at: int, reason: Reason, touch: Touch | N
             period.names = b""
             device.forgotten = max(device.forgotten, oldest)
     attributions.append(Attribution(current.number + 1, at, reason, touch))
-    if len(attributions) > KEPT + 1:
-        del attributions[1]
+    keep_bounded(attributions)
 
 
 def _period_at(device: Device, at: int) -> Attribution:

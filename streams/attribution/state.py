@@ -14,7 +14,7 @@ from schemas.touch import Touch
 
 from .marks import SEEN_WIDTH, WIDTH, Seen, place
 
-#: How many of the newest attributions are kept, besides the first.
+#: How many attributions are kept besides the first, see `keep_bounded`.
 KEPT = 16
 
 VERSION = 2
@@ -103,6 +103,30 @@ class Device(msgspec.Struct, array_like=True):
     held: list[Held] = []
     held_since: int | None = None
     forgotten: int = 0
+
+
+def keep_bounded(attributions: list[Attribution]) -> None:
+    """Forget one when there are more than `KEPT` besides the first.
+
+    Sessions count from the latest start of each source. So it is the oldest that is no such start: organic, or of a
+    source that occurs again later. Only when every one is, it is the oldest of all. Neither the first nor the current
+    one goes.
+    """
+    if len(attributions) <= KEPT + 1:
+        return
+    found = 1
+    later = {_source(attributions[-1])}
+    for at in range(len(attributions) - 2, 0, -1):
+        source = _source(attributions[at])
+        if source is None or source in later:
+            found = at
+        later.add(source)
+    del attributions[found]
+
+
+def _source(attribution: Attribution) -> tuple[str | None, str | None] | None:
+    touch = attribution.touch
+    return None if touch is None else (touch.publisher_name, touch.agency_name)
 
 
 class UnknownVersionError(ValueError):

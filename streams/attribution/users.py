@@ -51,8 +51,8 @@ def user_key(app: App, user_id: str) -> str:
     return f"{app.project}|{user_id}"
 
 
-def tell(fact: Fact) -> UserRecord:
-    """What the user stage is told of a record that its device has processed, or found to be a reinstall."""
+def tell(fact: Fact, worker: str = "") -> UserRecord:
+    """What a worker's user stage is told of a record that its device has processed, or found to be a reinstall."""
     entry, first, period = fact.entry, fact.first, fact.period
     if first is None or period is None:
         raise ValueError(f"a fact {fact.result!r} says nothing about a user")
@@ -72,6 +72,7 @@ def tell(fact: Fact) -> UserRecord:
         current=None if period.number == first.number else _origin(period),
         reinstall=fact.result == "reinstall",
         record=msgspec.Raw(_to_json(entry.record)),
+        worker=worker,
     )
 
 
@@ -85,18 +86,19 @@ def entry_of(told: UserRecord) -> Entry:
 
 class Judged(NamedTuple):
     """What a record is to its user: `derived` are the derived events that fire, each with whether it goes by the
-    current attribution of the device.
+    current attribution of the device. `appears`: it is the user's first.
     """
 
     late: bool
     derived: tuple[tuple[str, bool], ...]
+    appears: bool = False
 
 
 def judge(user: User | None, told: UserRecord, app: App) -> tuple[User, Judged]:
     """Process one record of a user (None: never seen), without looking into it. Changes the given user."""
     derived: list[tuple[str, bool]] = []
     plan, at = plan_of(told.name, app.platform), told.at
-    late = False
+    late, appears = False, user is None
     if user is None:
         user = User(at, at, app.id, told.device_key, told.id, at)
         derived.append(("new_user", False))
@@ -111,7 +113,7 @@ def judge(user: User | None, told: UserRecord, app: App) -> tuple[User, Judged]:
         if not user.firsts & mask:
             user.firsts |= mask
             derived.append((event, False))
-    return user, Judged(late, tuple(derived))
+    return user, Judged(late, tuple(derived), appears)
 
 
 def fact_of(told: UserRecord, entry: Entry, judged: Judged) -> Fact:
@@ -119,7 +121,8 @@ def fact_of(told: UserRecord, entry: Entry, judged: Judged) -> Fact:
     first = _attribution(told.first)
     current = first if told.current is None else _attribution(told.current)
     derived = tuple([Derived(event, current if by_current else first) for event, by_current in judged.derived])
-    return Fact(entry, "processed", judged.late, derived, told.installed_at, first, current)
+    installed_at, appears = told.installed_at, judged.appears
+    return Fact(entry, "processed", judged.late, derived, installed_at, first, current, appears=appears)
 
 
 def fold(user: User | None, told: UserRecord, entry: Entry, app: App) -> tuple[User, Fact]:

@@ -22,6 +22,14 @@ INDENT = "  "
 #: The heading of rows that are a family of their own.
 OTHERS = "what befalls a device or user"
 SCOPES = {"device or user": "either"}
+#: Derived events that go by neither the first nor the current attribution: a word for it, and what holds.
+GOES_BY = {
+    "session": (
+        "latest",
+        "at `all` current; otherwise the latest attribution to the postback's partner, also when another partner has "
+        "brought the user back since",
+    )
+}
 LEGEND = (
     "SCOPE: whose it is, the device's in the app or the user's in the project; either: `scope: user` makes it the "
     "user's. GOES BY: the attribution that says whose postbacks fire. ON: mobile is android, ios and windows. "
@@ -53,11 +61,16 @@ def listed(row: Row) -> Listed:
         scope=" or ".join(row.scopes),
         # What befalls a device or user is no record: "every time" would not say when.
         fires=row.fires.value if row.family in {*events.RESERVED, "event"} else row.doc,
-        attribution=row.goes_by,
+        attribution=goes_by(row),
         platforms="all" if everywhere else "mobile" if row.platforms == events.MOBILE else _sorted(row),
         meaning=row.doc,
         source=row.source,
     )
+
+
+def goes_by(row: Row) -> str:
+    """The attribution that says whose postbacks fire, in a word: `first`, `current`, or one of `GOES_BY`."""
+    return GOES_BY[row.name][0] if row.name in GOES_BY else row.goes_by
 
 
 def _sorted(row: Row) -> str:
@@ -75,7 +88,10 @@ def events(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A list of objects, for programs.")] = False,
 ) -> None:
-    """List the derived events: what a postback can fire on, how often, and whose event it is."""
+    """List the derived events, which a postback can fire on.
+
+    Of each: how often it fires, and whose event it is.
+    """
     from streams.attribution.events import TABLE
 
     if platform is not None and platform not in PLATFORMS:
@@ -93,7 +109,7 @@ def _json(rows: Sequence[Row]) -> str:
             "family": row.family,
             "scopes": row.scopes,
             "fires": listed(row).fires,
-            "attribution": row.goes_by,
+            "attribution": goes_by(row),
             "platforms": sorted(row.platforms),
             "meaning": row.doc,
             "source": row.source,
@@ -110,7 +126,7 @@ def lines(rows: Sequence[Listed], width: int = WIDTH) -> Iterator[str]:
         (
             f"{INDENT}{row.name}{_mark(sources.index(row.source))}",
             SCOPES.get(row.scope, row.scope),
-            row.attribution,
+            row.attribution + ("*" if row.name in GOES_BY else ""),
             row.platforms,
         )
         for row in rows
@@ -129,6 +145,9 @@ def lines(rows: Sequence[Listed], width: int = WIDTH) -> Iterator[str]:
         yield from (" " * indent + line for line in rest)
     yield ""
     yield from textwrap.wrap(LEGEND, width)
+    for row in rows:
+        if row.name in GOES_BY:
+            yield from textwrap.wrap(f"* {row.attribution}: {GOES_BY[row.name][1]}", width)
     for number, source in enumerate(sources):
         yield from textwrap.wrap(f"{_mark(number).strip() or 'Rules:'} {source}", width)
 

@@ -13,6 +13,7 @@ from streams.errors import USAGE, Stop
 
 if TYPE_CHECKING:
     from streams.explain.found import Material
+    from streams.explain.keeping import Site
     from streams.explain.scanning import Scanner
     from streams.explain.told import Story
 
@@ -23,12 +24,17 @@ AsJson = Annotated[bool, typer.Option("--json", help="One object, for programs."
 
 
 def explain(
-    record_id: Annotated[
-        str, typer.Argument(metavar="RECORD_ID", help="The record's id; of one without, <topic>-<partition>-<offset>.")
-    ],
     device: Annotated[
         str, typer.Option("--device", "-d", metavar="KEY", help="Its device key, <app_id>|<identifier>.")
     ],
+    record_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECORD_ID",
+            help="The record's id; of one without, <topic>-<partition>-<offset>. Without it the device's records are "
+            "listed.",
+        ),
+    ] = "",
     since: Annotated[
         str, typer.Option(help="Read only what was appended to the input topics since then, as 2d or 12h.")
     ] = "",
@@ -36,16 +42,16 @@ def explain(
     as_json: AsJson = False,
     timeout: Timeout = 30.0,
 ) -> None:
-    """Tell the story of one record: what it was to its device, and why each postback was sent or not.
+    """Tell the story of one record, or list a device's records.
+
+    What it was to its device, and why each postback was sent or not.
 
     Reads the partition of the device in the input topics, from the beginning unless --since says otherwise, and puts
     what it finds through the rules once more; what was recorded of it (jobs, receipts, decisions, dead letters) counts
     before that. Nothing is written or sent.
     """
     from streams.clock import SystemClock
-    from streams.explain import keeping, looking
-    from streams.explain.story import stories
-    from streams.postbacks.index import Index
+    from streams.explain import keeping
 
     device_key = key_of(device, "--device", "<app_id>|<identifier>")
     before = window(since)
@@ -54,13 +60,46 @@ def explain(
     admin = start.reach(loaded, timeout)
     with progress() as tell:
         site = keeping.site(loaded, admin, tell)
-        found = looking.material(site, record_id, device_key, None if before is None else now - before, now)
-        told = stories(found, Index(found.configuration))
+        look = _story if record_id else _list
+        text = look(site, record_id, device_key, None if before is None else now - before, now, everything, as_json)
+    print(text)
+    if not as_json:
+        measured(site.scanner)
+
+
+def _story(
+    site: Site, record_id: str, device_key: str, since: int | None, now: int, everything: bool, as_json: bool
+) -> str:
+    from streams.explain import looking
+    from streams.explain.story import stories
+    from streams.postbacks.index import Index
+
+    found = looking.material(site, record_id, device_key, since, now)
+    told = stories(found, Index(found.configuration))
+    return _json(found, told) if as_json else "\n".join(_lines(found, told, everything))
+
+
+def _list(
+    site: Site, _record_id: str, device_key: str, since: int | None, now: int, _everything: bool, as_json: bool
+) -> str:
+    import msgspec
+
+    from streams.explain import looking, shown
+
+    listing, doubts, looked = looking.records(site, device_key, since, now)
     if as_json:
-        print(_json(found, told))
-        return
-    print("\n".join(_lines(found, told, everything)))
-    measured(site.scanner)
+        report = {
+            "device_key": listing.device_key,
+            "records": listing.records,
+            "older": listing.older,
+            "doubts": doubts,
+            "looked_through": [one._asdict() for one in looked],
+        }
+        return msgspec.json.format(msgspec.json.encode(report)).decode()
+    brush = paint if sys.stdout.isatty() else shown.plain
+    lines = [*shown.listing_lines(listing, brush)]
+    lines += [line for doubt in doubts for line in ("", *shown.wrapped(f"! {doubt}", 0))]
+    return "\n".join(lines)
 
 
 def key_of(written: str, option: str, form: str) -> str:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from schemas import decision
 from streams.settings import DEFAULT_FILE, PREFIX, Settings
+
+#: The noes that `decisions_level: nos` leaves out, in the order of their table.
+QUIET = ", ".join(f"`{name}`" for name in decision.NOES if name in decision.QUIET)
 
 INTRODUCTIONS = {
     "settings.md": f"""\
@@ -32,8 +36,10 @@ library's own (`process_…`, `python_…`).
 A record that comes in, such as a payment, yields *derived events*, such as `payment` and `first_payment`, and each
 postback fires on one of them. Whose event it is says the attribution: `first` is that of the device's first appearance
 and stays, `current` starts anew with each re-install and re-engagement. So `payment` goes to who brought the user at
-first, `payment_ca` (for *current attribution*) to who did last. `<name>` stands for the name of a custom event:
-`event:level_up`. `ringback events` lists the same in a terminal, `--platform web` what an app may use.
+first, `payment_ca` (for *current attribution*) to who did last. Only `session` goes by neither: each partner has its
+own, and keeps getting them after another one has brought the user back; there is no `session_ca`. `<name>` stands for
+the name of a custom event: `event:level_up`. `ringback events` lists the same in a terminal, `--platform web` what an
+app may use.
 
 *Scope* is whose event it is: the device's within its app, or the user's (the `user_id`) within the app's `project`, on
 whatever device, app or platform. Where it is *device or user*, the postback chooses with `scope: user`. An event of a
@@ -98,7 +104,7 @@ has as many partitions as the users topic.
 A topic keeps its records for a time, or is compacted: the newest record of each key is kept for ever. To look into
 one: `python -m streams.local.read ringback.receipts`.
 """,
-    "outcomes.md": """\
+    "outcomes.md": f"""\
 What can become of an input record, why a postback gave no job, what becomes of a job, and why something is a dead
 letter. The first stand in the decisions topic with the second, the third in the receipts, the fourth in the dead
 letters. To look:
@@ -115,11 +121,12 @@ in the decisions topic:
 | `decisions_level` | what stands there |
 |---|---|
 | `off` | nothing |
-| `nos` | `duplicate`, `too_late`, `reinstall`; `processed` with a reason but `other_source` and `other_campaign` |
+| `nos` | `duplicate`, `too_late`, `reinstall`; `processed` with a reason other than {QUIET} |
 | `all` | all of these and `held`, with every reason and every job |
 
 `unknown_app` and records that are dead letters stand there at no level. What was `held` has a second result when it is
-released.
+released. With the users topic as its source the metric knows `foreign` too: told by workers of another `worker_id`, and
+skipped, for under a new id everything is told anew.
 """,
     "jobs": """\
 Each job ends in one receipt of `kind` `terminal`. Until then it waits; the receipt of an attempt that failed says in

@@ -62,7 +62,12 @@ def _version(asked: bool) -> None:
 @app.callback()
 def options(
     file: Annotated[
-        Path | None, typer.Option("--config", help="The settings file (RINGBACK_CONFIG_FILE; default: ringback.yaml).")
+        Path | None,
+        typer.Option(
+            "--config",
+            help="The settings file (RINGBACK_CONFIG_FILE; default: ringback.yaml), before the command; behind "
+            "`render` it means YAML files of postbacks.",
+        ),
     ] = None,
     bootstrap_servers: Annotated[
         str | None, typer.Option("--bootstrap-servers", "-b", help="Kafka brokers (RINGBACK_BOOTSTRAP_SERVERS).")

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from schemas import dead_letter, decision
 from streams import kafka, metrics
 from streams.attribution import events
-from streams.cli.events import listed
+from streams.cli.events import GOES_BY, listed
 from streams.cli.introductions import ERRORS, INTRODUCTIONS, JOBS
 from streams.config import reference
 from streams.config.reference import table
@@ -72,7 +72,7 @@ def derived_events() -> Iterator[str]:
             f"`{row.name}`",
             f"`{row.family}`",
             row.scope,
-            row.attribution,
+            GOES_BY[row.name][1] if row.name in GOES_BY else row.attribution,
             row.platforms,
             row.meaning,
             str(sources.index(row.source) + 1),

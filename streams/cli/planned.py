@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from schemas import decision
 from streams.cli import output
 
 if TYPE_CHECKING:
@@ -22,16 +24,33 @@ NAME_WIDTH, NUMBER_WIDTH = 30, 9
 #: From here on a number is told in millions.
 MANY = 10_000_000
 INDENT = "  "
+WIDTH = 80
 TELL_SECONDS = 0.5
 
-STATE = "devices whose first records are no longer in the topics look new here, on both sides"
+#: What a postback's status was and would be → what to know of its jobs. Without a status it has none on that side.
+SHADOWS = {
+    ("shadow", "active"): "{name} leaves the shadow: its {after} would be sent; until now none is",
+    ("active", "shadow"): "{name} goes into shadow: its {after} would be decided, and no longer sent",
+    ("shadow", "shadow"): "{name} is in shadow, and stays there: its jobs are decided, and not sent",
+    ("shadow", None): "{name} is in shadow: none of its jobs is sent",
+    (None, "shadow"): "{name} would be in shadow: its {after} would be decided, and not sent",
+}
+
+STATE = (
+    "the topics no longer hold their beginnings: devices whose first records were there look new here, on both sides"
+)
 
 
 def history(found: History, asked: str, live: Configuration | None, new: Configuration) -> Iterator[str]:
     """The lines of the comparison, without what is told on the side. `asked`: the history as the user wrote it."""
     yield f"Jobs of the last {asked} ({_number(found.compared, 'record')}), as things are and as they would be:"
     yield ""
-    rows = {name: row for name, row in sorted(found.postbacks.items()) if not row.is_same}
+    shadows = {name: said for name, row in sorted(found.postbacks.items()) if (said := _shadow(name, row, live, new))}
+    rows = {name: row for name, row in sorted(found.postbacks.items()) if not row.is_same or name in shadows}
+    for said in shadows.values():
+        yield from _wrapped(said, WIDTH)
+    if shadows:
+        yield ""
     if not rows:
         same = sum(row.before for row in found.postbacks.values())
         yield f"nothing would change: {'the same ' if same else ''}{_number(same, 'job')}, to the last byte"
@@ -39,14 +58,20 @@ def history(found: History, asked: str, live: Configuration | None, new: Configu
     yield _line("postback", COLUMNS)
     for name, row in rows.items():
         yield _line(name, [_count(getattr(row, column)) for column in COLUMNS])
-    others = [row for row in found.postbacks.values() if row.is_same]
+    others = [row for name, row in found.postbacks.items() if name not in rows]
     if others:
         jobs = _number(sum(row.before for row in others), "job")
         yield f"nothing changes for {_number(len(others), 'other postback')} ({jobs})"
-    yield from _shadows(rows, live, new)
     for name, row in rows.items():
-        yield ""
-        yield from _examples(name, row)
+        there = {"before": _status(live, name) is not None, "after": _status(new, name) is not None}
+        if any(row.examples.values()):
+            yield ""
+        yield from _examples(name, row, there)
+
+
+def _wrapped(said: str, width: int) -> list[str]:
+    """Names stay whole, hyphens and all."""
+    return textwrap.wrap(said, width, subsequent_indent=INDENT, break_on_hyphens=False)
 
 
 def _count(number: int) -> str:
@@ -60,15 +85,24 @@ def _line(name: str, cells: Any) -> str:
     return (name.ljust(NAME_WIDTH) + "".join(f" {cell:>{NUMBER_WIDTH}}" for cell in cells)).rstrip()
 
 
-def _shadows(rows: dict[str, Postback], live: Configuration | None, new: Configuration) -> Iterator[str]:
-    """Jobs are decided for a shadow too."""
-    for when, configuration in (("before", live), ("after", new)):
-        for one in configuration.postbacks if configuration else ():
-            if one.status == "shadow" and one.id in rows:
-                yield f"{output.printable(one.id)} is a shadow {when}: its jobs are decided, and never sent"
+def _shadow(name: str, row: Postback, live: Configuration | None, new: Configuration) -> str | None:
+    """What to know of a postback that is in shadow on one side: its jobs are decided there, and are no requests."""
+    was, will = (None if status == "paused" else status for status in (_status(live, name), _status(new, name)))
+    said = SHADOWS.get((was, will))
+    if said is None or not (row.before or row.after) or (was == will and row.is_same):
+        return None
+    before, after = _number(row.before, "job"), _number(row.after, "job")
+    return said.format(name=output.printable(name), before=before, after=after)
 
 
-def _examples(name: str, row: Postback) -> Iterator[str]:
+def _status(configuration: Configuration | None, name: str) -> str | None:
+    """A postback's status; None when there is no such postback."""
+    found = (one.status for one in configuration.postbacks if one.id == name) if configuration else iter(())
+    return next(found, None)
+
+
+def _examples(name: str, row: Postback, there: Mapping[str, bool]) -> Iterator[str]:
+    """`there`: whether each of the two configurations has the postback at all."""
     for what, some in row.examples.items():
         if not some:
             continue
@@ -78,16 +112,19 @@ def _examples(name: str, row: Postback) -> Iterator[str]:
         yield f"{output.printable(name)}, {words}, {such}:"
         for one in some:
             yield f"{INDENT}{output.printable(f'{one.record_id} of {one.device_key} ({one.event})')}"
-            yield from (f"{2 * INDENT}{line}" for line in _requests(one))
+            yield from (f"{2 * INDENT}{line}" for line in _requests(one, there))
 
 
-def _requests(one: Example) -> Iterator[str]:
+def _requests(one: Example, there: Mapping[str, bool]) -> Iterator[str]:
     from streams.replay.compare import differences
 
     if one.before is None or one.after is None:
-        for word, request in (("was", one.before), ("now", one.after)):
+        for word, side, request in (("was", "before", one.before), ("now", "after", one.after)):
             if request is not None:
                 yield output.printable(f"{word} {_told(request)}")
+            elif there[side] and one.why is not None:
+                told = f"{word} none: {decision.NOES.get(one.why) or decision.RESULTS[one.why]} ({one.why})"
+                yield from _wrapped(told, WIDTH - 2 * len(INDENT))
         return
     for part, was, now in differences(one.before, one.after):
         name = "" if part == "url" else f"{part} "
@@ -112,7 +149,8 @@ def aside(found: History, new: Configuration) -> Iterator[str]:
         needs = any(source.topic == topic for source in new.sources)
         hint = "; `ringback topics create`, after apply, makes it" if needs else ""
         yield f"the topic {topic} does not exist: taken as empty{hint}"
-    yield STATE
+    if found.cut:
+        yield STATE
 
 
 def plain(found: History) -> dict[str, Any]:
@@ -124,6 +162,7 @@ def plain(found: History) -> dict[str, Any]:
         "compared": found.compared,
         "seconds": round(found.seconds, 3),
         "missing_topics": list(found.missing),
+        "beginnings_are_there": not found.cut,
         "postbacks": [
             {"id": name, **{column: getattr(row, column) for column in COLUMNS}, "examples": list(_plain_examples(row))}
             for name, row in sorted(found.postbacks.items())
@@ -139,6 +178,7 @@ def _plain_examples(row: Postback) -> Iterator[dict[str, Any]]:
                 "record_id": one.record_id,
                 "device_key": one.device_key,
                 "event": one.event,
+                "why": one.why,
                 "before": _plain_request(one.before),
                 "after": _plain_request(one.after),
             }

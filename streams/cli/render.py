@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from schemas.config import Configuration, Postback
     from schemas.job import Job
     from streams.postbacks.index import Index
-    from streams.rendering.answer import No
+    from streams.rendering.answer import No, Yes
     from streams.rendering.values import Found
     from streams.settings import Settings
 
@@ -40,7 +40,13 @@ def render(
         ),
     ] = None,
     directory: Annotated[
-        Path | None, typer.Option("--config", metavar="DIR", help="YAML files instead of the live configuration.")
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="DIR",
+            help="YAML files of postbacks instead of the live configuration. (The settings file goes before the "
+            "command: `ringback --config FILE render`.)",
+        ),
     ] = None,
     attempt: Annotated[int, typer.Option(help="Which attempt it is.", min=1, max=11)] = 1,
     now: Annotated[
@@ -51,10 +57,11 @@ def render(
     as_json: Annotated[bool, typer.Option("--json", help="One object, for programs.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for Kafka.", min=0)] = 30.0,
 ) -> None:
-    """Show the request that a record makes of a postback, byte for byte, and send nothing.
+    """Show the request that a record makes of a postback.
 
-    The record goes through the rules that the worker has; records before it make its device's history. Instead of each
-    secret stands its reference. When the record gives no job for the postback, it says why, and the exit status is 1.
+    It is shown byte for byte, and nothing is sent. The record goes through the rules that the worker has; records
+    before it make its device's history. Instead of each secret stands its reference. When the record gives no job for
+    the postback, it says why, and the exit status is 1.
     """
     from streams.postbacks.index import Index
     from streams.rendering.answer import No
@@ -66,7 +73,7 @@ def render(
     found = _records(settings, configuration, [*(before or []), record])
     index = Index(configuration)
     answer = _answer(settings, index, wanted, found, moment)
-    shown = answer if isinstance(answer, No) else _request(answer, attempt, moment, reveal)
+    shown = answer if isinstance(answer, No) else _request(answer.job, attempt, moment, reveal)
     if isinstance(shown, No):
         _refuse(wanted, shown, as_json)
         raise typer.Exit(RUNTIME)
@@ -141,7 +148,7 @@ def _records(settings: Settings, configuration: Configuration, files: Sequence[s
     return records
 
 
-def _answer(settings: Settings, index: Index, postback: Postback, records: Sequence[_Named], now: int) -> Job | No:
+def _answer(settings: Settings, index: Index, postback: Postback, records: Sequence[_Named], now: int) -> Yes | No:
     """What the last record makes of the postback. Raises `Stop` when one before it is none."""
     from streams.attribution.entry import Rejection
     from streams.engine.output import Limits
@@ -189,6 +196,7 @@ class Shown(NamedTuple):
 
 
 def _request(job: Job, attempt: int, now: int, reveal: bool) -> Shown | No:
+    """The request of an attempt. Raises `Stop` when there is no such attempt, or when a secret has no value."""
     import asyncio
 
     from schemas import dead_letter
@@ -199,6 +207,13 @@ def _request(job: Job, attempt: int, now: int, reveal: bool) -> Shown | No:
     from streams.templates import masking
     from streams.templates.finish import Unrenderable, finish
 
+    attempts = job.retry_attempts + 1
+    if attempt > attempts:
+        raise Stop(
+            f"--attempt {attempt}: {job.postback_id} has only {attempts}, the first and `retry_attempts` more",
+            f"choose one of 1 to {attempts}",
+            USAGE,
+        )
     masked = masking.Masked(job.request, {}, ()) if reveal else masking.mask(job.request)
     try:
         finished = finish(masked.request, attempt=attempt, now=now, secret=Secrets())
@@ -241,12 +256,14 @@ def _refuse(postback: Postback, no: No, as_json: bool) -> None:
         print(f"  {no.detail}", file=sys.stderr)
 
 
-def _show(postback: Postback, job: Job, shown: Shown, as_json: bool) -> None:
+def _show(postback: Postback, answer: Yes, shown: Shown, as_json: bool) -> None:
+    job = answer.job
     if as_json:
         _print(
             {
                 "postback_id": postback.id,
                 "event": job.event,
+                "goes_by": answer.source,
                 "record_id": job.record_id,
                 "job_id": job.job_id,
                 "shadow": job.shadow,
@@ -256,7 +273,7 @@ def _show(postback: Postback, job: Job, shown: Shown, as_json: bool) -> None:
             }
         )
         return
-    for line in _about(job, shown):
+    for line in _about(answer, shown):
         output.say(line)
     if sys.stdout.isatty():
         # What a record brought must not move the cursor.
@@ -268,12 +285,14 @@ def _show(postback: Postback, job: Job, shown: Shown, as_json: bool) -> None:
     sys.stdout.buffer.flush()
 
 
-def _about(job: Job, shown: Shown) -> Iterator[str]:
+def _about(answer: Yes, shown: Shown) -> Iterator[str]:
     from streams.settings import duration_text
 
+    job = answer.job
     address = urlsplit(shown.url.partition("?")[0])
     of = f"attempt {shown.attempt} of {job.retry_attempts + 1}"
     yield f"{job.event}, {of}, to {address.scheme}://{address.netloc}"
+    yield answer.source
     if job.due_at > job.decided_at:
         yield f"it is sent {duration_text(job.due_at - job.decided_at)} after it is decided"
     if job.shadow:

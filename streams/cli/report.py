@@ -9,6 +9,7 @@ import typer
 
 from schemas.config import DAY
 from streams.cli import output, start
+from streams.cli.output import printable
 from streams.errors import RUNTIME, USAGE, Stop
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 Format = Literal["table", "json", "csv"]
 DEFAULT_DAYS = 7
+#: Further back there are no days to count.
+MOST_DAYS = 36_500
 DEFAULT_BY = "app,partner,event"
 
 
@@ -49,11 +52,11 @@ def _named(day: date | None) -> str | None:
 def report(
     app: Annotated[str | None, typer.Option(help="Only this app.")] = None,
     partner: Annotated[
-        str | None, typer.Option(help="Only this partner: its id, a stranger's name, or `organic`.")
+        str | None, typer.Option(help="Only this partner: its id or alias, a stranger's name, or `organic`.")
     ] = None,
     event: Annotated[str | None, typer.Option(help="Only this derived event: `payment_ca`.")] = None,
     campaign: Annotated[str | None, typer.Option(help="Only this campaign: its id or name.")] = None,
-    days: Annotated[int | None, typer.Option(help="The last so many days, today included. Default: 7.", min=1)] = None,
+    days: Annotated[int | None, typer.Option(help="The last so many days, today included. Default: 7.")] = None,
     first: Annotated[str | None, typer.Option("--from", help="From this day (UTC).", metavar="YYYY-MM-DD")] = None,
     last: Annotated[str | None, typer.Option("--to", help="To this day, included.", metavar="YYYY-MM-DD")] = None,
     by: Annotated[
@@ -66,7 +69,10 @@ def report(
     ] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for Kafka.", min=0)] = 30.0,
 ) -> None:
-    """Count derived events and what became of their postbacks: decided, delivered, waiting, failed, refused."""
+    """Count derived events and what became of their jobs.
+
+    Jobs are decided, delivered, waiting, failed, refused.
+    """
     from streams.reports.lines import Asked
 
     asked = Asked(_dimensions(by), app, partner, event, campaign)
@@ -94,6 +100,8 @@ def _dimensions(by: str) -> tuple[str, ...]:
 def _days(days: int | None, first: str | None, last: str | None, check: bool) -> Days:
     if days is not None and (first or last):
         raise Stop("--days and --from or --to exclude each other", exit_code=USAGE)
+    if days is not None and not 1 <= days <= MOST_DAYS:
+        raise Stop(f"--days {days}: expected 1 to {MOST_DAYS:,}", exit_code=USAGE)
     if first or last:
         span = Days(_date("--from", first), _date("--to", last))
         if span.first and span.last and span.first > span.last:
@@ -120,22 +128,27 @@ def _show(settings: Settings, asked: Asked, span: Days, as_: Format) -> None:
     from streams.reports import reading, written
     from streams.reports.known import Known
     from streams.reports.lines import lines
+    from streams.reports.mistaken import mistaken
     from streams.reports.totals import totals
 
     rows = reading.rows(settings, span.since)
     summed = totals(rows, *span.bounds)
-    found = lines(summed, Known(reading.configurations(settings)), asked)
+    known = Known(reading.configurations(settings))
+    found = lines(summed, known, asked)
+    if not found and (wrong := mistaken(asked, summed, known)):
+        raise Stop(printable(wrong), f"looked for in the configuration and in what was counted {span}", USAGE)
     if as_ == "json":
         print(written.as_json(found, asked))
     elif as_ == "csv":
         print(written.as_csv(found, asked), end="")
     elif found:
-        print(output.table(*written.columns(found, asked)))
+        header, cells = written.columns(found, asked)
+        print(output.table(header, [[printable(cell) for cell in row] for row in cells]))
     for odd in summed.odd:
-        output.say(f"left out: {odd}")
+        output.say(f"left out: {printable(odd)}")
     if not found:
-        known = sorted(row.day for row in rows)
-        seen = f"; there are counts from {known[0]} to {known[-1]}" if known else ""
+        counted = sorted(row.day for row in rows)
+        seen = f"; there are counts from {printable(counted[0])} to {printable(counted[-1])}" if counted else ""
         filtered = any((asked.app, asked.partner, asked.event, asked.campaign))
         output.say(f"nothing {'of that ' if filtered else ''}was counted {span}{seen}")
 
@@ -148,7 +161,7 @@ def _check(settings: Settings, span: Days) -> None:
         listed = ", ".join(map(str, found.verdict.unknown))
         output.say(f"generations that are not kept any more, not compared with their postbacks: {listed}")
     for difference in found.verdict.differences:
-        print(difference)
+        print(printable(difference))
     if found.verdict.differences:
         raise typer.Exit(RUNTIME)
     print(_held(found))

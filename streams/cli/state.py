@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.cli import start
+from streams.cli import output, start
 from streams.cli.explain import AsJson, Timeout, key_of, measured, paint, progress
 from streams.errors import USAGE, Stop
 
@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 
 
 def state(
-    device: Annotated[str, typer.Argument(metavar="[DEVICE]", help="Its device key, <app_id>|<identifier>.")] = "",
+    device: Annotated[str, typer.Argument(metavar="DEVICE", help="Its device key, <app_id>|<identifier>.")] = "",
     app: Annotated[str, typer.Option(help="Instead of the key: the app's id …", metavar="APP")] = "",
     identifier: Annotated[str, typer.Option("--id", help="… and the device's identifier.", metavar="ID")] = "",
     user: Annotated[str, typer.Option(help="Show a user instead: its key, <project>|<user_id>.", metavar="KEY")] = "",
     as_json: AsJson = False,
     timeout: Timeout = 30.0,
 ) -> None:
-    """Show what is remembered of a device: its attributions as a timeline, its windows, what it holds.
+    """Show what is remembered of a device or of a user.
+
+    Its attributions as a timeline, its windows, what it holds.
 
     Reads the device's partition of the worker's changelog, where the newest state of every device is kept for ever.
     """
@@ -52,14 +54,23 @@ def state(
 
 def _device(site: Site, device_key: str) -> DeviceStory:
     from streams.clock import SystemClock
-    from streams.explain import keeping, timeline
+    from streams.explain import keeping, shown, timeline
+    from streams.explain.keys import normalised
 
-    kept = keeping.kept(site, device_key)
+    asked_for, kept = device_key, keeping.kept(site, device_key)
+    other = normalised(device_key, site.live.apps)
+    if kept.device is None and other is not None:
+        instead = keeping.kept(site, other)
+        if instead.device is not None:
+            device_key, kept = other, instead
     number = keeping.partition_of(device_key, site.partitions)
     if kept.device is None:
-        raise _none("device", device_key, site, number, kept.positions is None)
+        unknown = keeping.unknown_app(site, device_key.partition("|")[0])
+        raise _none("device", device_key, site, number, kept.positions is None, unknown)
     apps = {one.id: one for one in site.live.apps}
     events = (one.match_event or one.event for one in site.live.postbacks)
+    for line in shown.wrong_key(asked_for, device_key):
+        output.say(line)
     return timeline.device_story(
         device_key,
         number,
@@ -77,12 +88,15 @@ def _user(site: Site, user_key: str) -> UserStory:
 
     row, number = keeping.user_state(site, user_key)
     if row is None:
-        raise _none("user", user_key, site, number, not site.has_state("user"))
+        unknown = keeping.unknown_project(site, user_key.partition("|")[0])
+        raise _none("user", user_key, site, number, not site.has_state("user"), unknown)
     return timeline.user_story(user_key, number, users.decode(row), len(row))
 
 
-def _none(what: str, key: str, site: Site, number: int, nothing: bool) -> Stop:
+def _none(what: str, key: str, site: Site, number: int, nothing: bool, unknown: str | None) -> Stop:
     worker = site.settings.worker_id
+    if unknown is not None:
+        return Stop(f"no {what} {key} is known: {unknown}", "`ringback apply` adds apps; look at RINGBACK_TOPIC_PREFIX")
     if nothing:
         return Stop(
             f"there is no state: no worker of the group {worker} has decided anything in partition {number} yet",

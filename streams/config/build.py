@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 
 from schemas.config import App, Configuration, Endpoint, Partner, Postback, Source
-from streams.attribution import events
 from streams.config.models import (
     DEVICE_KEYS,
     AppModel,
@@ -20,6 +19,7 @@ from streams.config.models import (
     PostbackModel,
     SourceModel,
 )
+from streams.postbacks.index import scope_of
 
 
 def configuration(
@@ -56,13 +56,12 @@ def partner_of(partner: PartnerModel) -> Partner:
 
 
 def postback_of(postback: PostbackModel, partner: Partner) -> Postback:
-    """A postback with its title and endpoint."""
+    """A postback with its title, endpoint and scope."""
     values: dict[str, Any] = postback.model_dump(exclude=set(EndpointModel.model_fields))
     values["title"] = postback.title or default_title(partner.name, postback.event)
-    default = default_scope(postback.match_event or postback.event)
-    values["scope"] = default if default == "user" else postback.scope
     values["endpoint"] = endpoint_of(postback) if postback.url is not None else partner.templates[postback.event]
-    return msgspec.convert(values, Postback, from_attributes=True)
+    built = msgspec.convert(values, Postback, from_attributes=True)
+    return msgspec.structs.replace(built, scope=scope_of(built))
 
 
 def endpoint_of(model: EndpointModel | PostbackModel) -> Endpoint:
@@ -73,9 +72,3 @@ def endpoint_of(model: EndpointModel | PostbackModel) -> Endpoint:
 def default_title(partner_name: str, event: str) -> str:
     """A postback's title when it has none."""
     return f"{partner_name} | {event}"
-
-
-def default_scope(fires_on: str) -> str:
-    """A postback's scope when it says none: `new_user` is of the user without saying so."""
-    row = events.parse(fires_on)
-    return row.scopes[0] if row is not None else "device"

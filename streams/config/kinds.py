@@ -253,6 +253,13 @@ class Time(Kind):
         return f"{moment}.{value % 1000:03d}Z" if value % 1000 else f"{moment}Z"
 
 
+#: Derived events that one might expect, and what there is instead.
+INSTEAD = {
+    "session_ca": "session is each partner's own: at all it goes by the current attribution, otherwise by the latest "
+    "to the postback's partner, also when another partner has brought the user back since; write session",
+}
+
+
 @dataclass(frozen=True)
 class EventName(Kind):
     """A derived event. Other spellings are for incoming records only."""
@@ -263,7 +270,8 @@ class EventName(Kind):
         name = text_of(value, "a derived event")
         if events.parse(name) is None:
             near = events.suggest(name)
-            raise wrong(f"{_shown(name)} is not a derived event", f"did you mean {near}?" if near else None)
+            hint = INSTEAD.get(name) or (f"did you mean {near}?" if near else None)
+            raise wrong(f"{_shown(name)} is not a derived event", hint)
         if len(name) > 200 or not name.isprintable():
             raise wrong("the name of an event has at most 200 characters, all of them printable")
         return name

@@ -109,6 +109,10 @@ class ParameterModel(Section):
     )
 
 
+SECRET_HEADERS = (
+    'A secret stands in them as a reference, `Authorization: "Bearer ${env:ACME_TOKEN}"`, or as `{partner.<field>}`.'
+)
+
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 
 
@@ -116,7 +120,9 @@ class EndpointModel(Section):
     method: Annotated[str, Choice(*METHODS)] = Field("GET", description="The HTTP method.")
     url: Annotated[str, Template()] = Field(description="Where the request goes; no macro in scheme, host or port.")
     parameters: list[ParameterModel] = Field([], description="Added to the query.")
-    headers: dict[Annotated[str, Text()], Annotated[str, Template()]] = Field({}, description="Headers of the request.")
+    headers: dict[Annotated[str, Text()], Annotated[str, Template()]] = Field(
+        {}, description=f"Headers of the request. {SECRET_HEADERS}"
+    )
     body: Annotated[Any, Body()] = Field(
         None, description="The body of the request, see [Bodies](macros.md#bodies). Default: none."
     )
@@ -204,7 +210,7 @@ class PostbackModel(Section):
     )
     parameters: list[ParameterModel] = Field([], description="Added to the query; with `url` only.")
     headers: dict[Annotated[str, Text()], Annotated[str, Template()]] = Field(
-        {}, description="Headers of the request; with `url` only."
+        {}, description=f"Headers of the request; with `url` only. {SECRET_HEADERS}"
     )
     body: Annotated[Any, Body()] = Field(
         None, description="The body of the request, see [Bodies](macros.md#bodies); with `url` only. Default: none."

@@ -14,6 +14,7 @@ from schemas.config import App, Configuration, Partner, Postback, Source
 from streams.config import build, shapes
 from streams.config.models import DEVICE_KEYS, SECTIONS
 from streams.config.topic import KINDS
+from streams.postbacks.index import fires_on, scope_on
 
 #: Breaks of lines that YAML 1.1 knows beside the usual one: only between double quotes they are written as escapes.
 BREAKS = frozenset("\x85\u2028\u2029")
@@ -71,7 +72,7 @@ def written(item: Source | App | Partner | Postback, configuration: Configuratio
         "postbacks",
         values,
         title=build.default_title(partner.name, item.event),
-        scope=build.default_scope(item.match_event or item.event),
+        scope=scope_on(fires_on(item)),
     )
 
 

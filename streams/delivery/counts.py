@@ -24,7 +24,7 @@ from .settling import Ended, Record
 MOST_ROWS = 10_000
 
 #: The row of an end: everything but how it ended.
-Row = tuple[int, str, int, str, str, str]
+Row = tuple[int, str, int, str, str, str, str | None, str | None]
 #: Rows, each with its counts by outcome.
 Counted = Mapping[Row, Counter[str]]
 
@@ -59,13 +59,15 @@ class Counts:
         return [(self._partition, self._record(row, counts)) for row, counts in counted.items()]
 
     def _record(self, row: Row, counts: Counter[str]) -> Record:
-        day, app_id, generation, partner, postback_id, event = row
+        day, app_id, generation, partner, postback_id, event, campaign_id, campaign_name = row
         told = ReportRow(
             kind="ended",
             stage="sender",
             day=day_named(day),
             app_id=app_id,
             generation=generation,
+            campaign_id=campaign_id,
+            campaign_name=campaign_name,
             partner=partner,
             postback_id=postback_id,
             event=event,

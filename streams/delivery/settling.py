@@ -29,6 +29,8 @@ class Ended(NamedTuple):
     partner: str
     postback_id: str
     event: str
+    campaign_id: str | None
+    campaign_name: str | None
     outcome: Terminal
 
 
@@ -78,10 +80,13 @@ class Settling:
         return Settlement((self._last(job, source, end.outcome, value),), terminal=end.outcome)
 
     def _last(self, job: Job, source: Source, outcome: Terminal, value: bytes) -> Record:
-        """The terminal receipt. A replay has ended before: it is not counted again."""
-        counted = not job.replay and 0 <= job.day <= LAST_DAY
+        """The terminal receipt. A replay has ended before: it is not counted again. One of day 0 was written before
+        there were reports, and not counted as decided.
+        """
+        counted = not job.replay and 0 < job.day <= LAST_DAY
         row = (job.day, job.app_id, job.generation, job.partner, job.postback_id, job.event)
-        return Record(self._receipts, source.key, value, ended=Ended(*row, outcome) if counted else None)
+        campaign = (job.campaign_id, job.campaign_name)
+        return Record(self._receipts, source.key, value, ended=Ended(*row, *campaign, outcome) if counted else None)
 
     def parked(self, job: Job, source: Source, at: int, now: int, why: str, reserved: bool = False) -> Settlement:
         """The job waits in a delay topic until `at`, not earlier than it is due; no attempt is charged."""

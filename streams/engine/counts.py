@@ -7,18 +7,19 @@ A batch adds to the rows that it touches; each row is written whole, into the st
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from schemas.config import DAY
 from schemas.job import Job
-from schemas.report import CLAIMED, DECIDED, OF_USER, ReportRow, day_named
+from schemas.report import CLAIMED, DECIDED, OF_USER, ReportRow, cut, day_named
 from schemas.touch import Touch
 from streams.attribution import events
 from streams.attribution.fold import Derived
 from streams.engine.devices import Read
+from streams.postbacks.decide import No, campaign_of
 from streams.postbacks.index import Scope
 
 COUNT_PREFIX = b"c"
@@ -34,31 +35,33 @@ def counted_as(event: str, scope: Scope) -> str:
 
 
 class Counts:
-    """What one batch of a stage adds, under one generation."""
+    """What one batch of a stage adds, under one generation. `writer`: the workers' id. One with another id begins with
+    no state, and decides everything again: its rows add to those of the other, as its jobs do.
+    """
 
-    def __init__(self, stage: Scope, generation: int) -> None:
+    def __init__(self, stage: Scope, generation: int, writer: str | None) -> None:
         self._stage: Scope = stage
-        self._generation = generation
+        self._generation, self._writer = generation, writer
         #: By day, app and source (publisher, agency, campaign id, campaign name): how often each derived event fired.
         self._events: defaultdict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
-        #: By day, app, partner, postback and derived event: how many were decided, and each no.
+        #: By day, app, partner, postback, derived event and campaign (id, name): how many were decided, and each no.
         self._postbacks: defaultdict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
 
-    def fired(self, app_id: str, at: int, derived: Iterable[Derived]) -> None:
-        """Derived events of a record of this own time."""
-        for one in derived:
-            name = counted_as(one.event, self._stage)
-            if one.claim:
-                name = CLAIMED + name
-            self._events[at // DAY, app_id, *_source(one.attribution.touch)][name] += 1
+    def fired(self, app_id: str, at: int, name: str, derived: Derived) -> None:
+        """A derived event, counted under this name, of a record of this own time."""
+        if derived.claim:
+            name = CLAIMED + name
+        self._events[at // DAY, app_id, *_source(derived.attribution.touch)][name] += 1
 
     def decided(self, job: Job) -> None:
         """A job."""
-        self._postbacks[job.day, job.app_id, job.partner, job.postback_id, job.event][DECIDED] += 1
+        of = (job.partner, job.postback_id, job.event, job.campaign_id, job.campaign_name)
+        self._postbacks[job.day, job.app_id, *of][DECIDED] += 1
 
-    def refused(self, app_id: str, at: int, partner: str, postback_id: str, event: str, reason: str) -> None:
+    def refused(self, app_id: str, at: int, partner: str, no: No) -> None:
         """A no, for a record of this own time."""
-        self._postbacks[at // DAY, app_id, partner, postback_id, event][reason] += 1
+        of = (partner, no.verdict.postback_id, no.verdict.event, *campaign_of(no.touch))
+        self._postbacks[at // DAY, app_id, *of][no.verdict.reason or ""] += 1
 
     def rows(self, read: Read) -> Iterator[tuple[bytes, bytes, bytes, bytes]]:
         """For each row that changed: key and value for the state, key and value for the report topic."""
@@ -82,18 +85,22 @@ class Counts:
                 agency_name=agency,
                 campaign_id=campaign_id,
                 campaign_name=campaign_name,
+                writer=self._writer,
                 counts=counts,
             )
-        for (day, app_id, partner, postback_id, event), counts in self._postbacks.items():
+        for (day, app_id, partner, postback_id, event, campaign_id, campaign_name), counts in self._postbacks.items():
             yield ReportRow(
                 kind="postback",
                 stage=self._stage,
                 day=day_named(day),
                 app_id=app_id,
                 generation=self._generation,
+                campaign_id=campaign_id,
+                campaign_name=campaign_name,
                 partner=partner,
                 postback_id=postback_id,
                 event=event,
+                writer=self._writer,
                 counts=counts,
             )
 
@@ -101,4 +108,5 @@ class Counts:
 def _source(touch: Touch | None) -> tuple[str | None, str | None, str | None, str | None]:
     if touch is None:
         return None, None, None, None
-    return touch.publisher_name, touch.agency_name, touch.campaign_id, touch.campaign_name
+    publisher, agency = touch.publisher_name, touch.agency_name
+    return publisher and cut(publisher), agency and cut(agency), *campaign_of(touch)

@@ -31,13 +31,14 @@ class Limits(NamedTuple):
 
 
 class Names(NamedTuple):
-    """The full names of the topics that the pipelines write."""
+    """The full names of the topics that the pipelines write; `worker` is the workers' id."""
 
     delivery: str
     decisions: str
     dead_letters: str
     users: str
     report: str
+    worker: str = ""
 
 
 @dataclass(slots=True)

@@ -33,16 +33,16 @@ class Telling:
         self._users_partitions = kafka.users_partitions(partitions)
         self.letters = Letters(partition, now)
         self.output = Output()
-        self._counts = Counts(setting.scope, setting.index.generation)
+        self._counts = Counts(setting.scope, setting.index.generation, setting.names.worker or None)
 
     def tell(self, fact: Fact) -> None:
         """Count and write what a fact means."""
         setting, output, entry = self._setting, self.output, fact.entry
         app_id = entry.record.app_id
         for derived in fact.derived:
-            event = counted_as(self._label(app_id, derived.event), setting.scope)
+            event = counted_as(setting.index.counted(app_id, derived.event), setting.scope)
             output.counts["derived_events_total", app_id, event] += 1
-        self._counts.fired(app_id, entry.at, fact.derived)
+            self._counts.fired(app_id, entry.at, event, derived)
         if setting.scope == "device" and entry.record.user_id and fact.result in _TOLD:
             self._tell_user(fact)
         if not fact.derived and not fact.sessions and setting.level == "off":
@@ -75,10 +75,10 @@ class Telling:
         except Exception as error:
             self.dead_letter(self.letters.of_entry(entry, "internal", described(error)))
             return
-        for verdict in decided.noes:
-            reason, partner = verdict.reason or "", setting.index.partner_of(verdict.postback_id)
-            self._counts.refused(app_id, entry.at, partner, verdict.postback_id, verdict.event, reason)
-            if reason == "too_large":
+        for no in decided.noes:
+            verdict = no.verdict
+            self._counts.refused(app_id, entry.at, setting.index.partner_of(verdict.postback_id), no)
+            if verdict.reason == "too_large":
                 what = f"the job of postback {verdict.postback_id}: {verdict.detail}"
                 self.dead_letter(self.letters.of_entry(entry, "too_large", what))
         key = entry.device_key.encode("utf-8", "surrogatepass")
@@ -93,19 +93,13 @@ class Telling:
         entry = fact.entry
         app = self._setting.index.apps[entry.record.app_id]
         key = users.user_key(app, entry.record.user_id or "").encode("utf-8", "surrogatepass")
-        value = _encode(users.tell(fact))
+        value = _encode(users.tell(fact, self._setting.names.worker))
         if len(value) > self._setting.limits.job_bytes:
             what = f"for the user stage: {len(value):,} bytes, at most {self._setting.limits.job_bytes:,} are possible"
             self.dead_letter(self.letters.of_entry(entry, "too_large", what))
             return
         partition = kafka.partition_of(key, self._users_partitions)
         self.output.outgoing.append(Outgoing(self._setting.names.users, key, value, partition))
-
-    def _label(self, app_id: str, event: str) -> str:
-        """Names of custom events are the users' to make up: those that no postback fires on share one label."""
-        if ":" not in event or self._setting.index.bucket(app_id, event) is not None:
-            return event
-        return event.partition(":")[0] + ":*"
 
 
 def described(error: Exception) -> str:

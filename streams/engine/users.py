@@ -56,7 +56,7 @@ class UserPipeline:
             raise RuntimeError("process before configure")
         batch = _UserBatch(self._setting, Telling(self._setting, partition, now, partitions), read)
         placed = [_placed(raw) for raw in records]
-        batch.load(told for told in placed if isinstance(told, UserRecord))
+        batch.load(raw for raw, told in zip(records, placed, strict=True) if isinstance(told, UserRecord))
         for raw, told in zip(records, placed, strict=True):
             batch.take(raw, told)
         return batch.finish()
@@ -64,10 +64,20 @@ class UserPipeline:
 
 def _placed(raw: Raw) -> UserRecord | str:
     """The record, or what is wrong with it."""
+    if raw.key is None:
+        return "without a key"
     try:
+        _user(raw)
         return _decode(raw.value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return str(error)
+
+
+def _user(raw: Raw) -> str:
+    """The user as whoever told of it knew it: that put the record into this partition. The project of its app may be
+    another one by now; the user is of that from what is told next.
+    """
+    return (raw.key or b"").decode("utf-8", "surrogatepass")
 
 
 class _UserBatch:
@@ -78,23 +88,25 @@ class _UserBatch:
         self._users: dict[str, User | None] = {}
         self._changed: set[str] = set()
 
-    def load(self, records: Iterable[UserRecord]) -> None:
+    def load(self, records: Iterable[Raw]) -> None:
         """Read the states of these records' users at once."""
-        keys = list(dict.fromkeys(key for told in records if (key := self._key(told)) is not None))
+        keys = list(dict.fromkeys(_user(raw) for raw in records))
         for key, row in zip(keys, self._read([user_row(key) for key in keys]), strict=True):
             self._users[key] = None if row is None else users.decode(row)
 
     def take(self, raw: Raw, told: UserRecord | str) -> None:
-        """Fold and decide the next record. One of an app that is not configured any more is ignored and counted."""
+        """Fold and decide the next record. Ignored and counted is one of an app that is not configured any more, and
+        one that a worker of another id has told: its devices are told of anew.
+        """
         telling, setting = self._telling, self._setting
         telling.output.taken += 1
         if isinstance(told, str):
             telling.refuse(raw, "invalid", told)
             return
-        key = self._key(told)
-        if key is None:
-            telling.output.counts["records_total", raw.topic, "unknown_app"] += 1
+        if ignored := self._ignored(told):
+            telling.output.counts["records_total", raw.topic, ignored] += 1
             return
+        key = _user(raw)
         known = self._users[key]
         try:
             # A copy: after an error the state is as before.
@@ -125,7 +137,9 @@ class _UserBatch:
                 output.puts[user_row(key)] = users.encode(user)
         return output
 
-    def _key(self, told: UserRecord) -> str | None:
-        """The record's user; None when its app is not configured any more."""
-        app = self._setting.index.apps.get(told.app_id)
-        return None if app is None else users.user_key(app, told.user_id)
+    def _ignored(self, told: UserRecord) -> str | None:
+        """Why the record is none of ours, as it is counted; None when it is ours. A replay has no id, and takes all."""
+        own = self._setting.names.worker
+        if told.worker and own and told.worker != own:
+            return "foreign"
+        return None if told.app_id in self._setting.index.apps else "unknown_app"

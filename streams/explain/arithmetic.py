@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from schemas.config import DAY
 from streams.attribution.entry import Entry
-from streams.attribution.state import Attribution
+from streams.attribution.state import Attribution, Device
 from streams.attribution.touches import DEFAULT_LOOKBACKS, SKEW, Lookbacks, eligible_touch
 from streams.postbacks.index import Candidate
 
 from .scene import Scene
-from .words import count, listed, moment, source, span
+from .words import count, exact, listed, moment, source
 
 
 def lookback_arithmetic(entry: Entry, lookbacks: Lookbacks) -> str:
@@ -21,30 +21,47 @@ def lookback_arithmetic(entry: Entry, lookbacks: Lookbacks) -> str:
     known = record.publisher_name in lookbacks.by_name
     click, impression = lookbacks.by_name.get(record.publisher_name or "", DEFAULT_LOOKBACKS)
     kind, lookback = ("impression", impression) if record.touch_type == "impression" else ("click", click)
-    place = "at the record's own time"
+    place = "at the record's own time" if entry.clicked is not None else "with no time given, so the record's own"
     if at != entry.at:
-        place = f"{span(entry.at - at)} {'before' if at < entry.at else 'after'} the record"
+        limit = lookback if at < entry.at else SKEW
+        place = f"{exact(entry.at - at, limit)} {'before' if at < entry.at else 'after'} the record"
     names = listed(filter(None, (record.publisher_name, record.agency_name)))
-    told = f"{names}: {kind} {place}; lookback {span(lookback)}{'' if known else ' (the default)'}"
+    told = f"{names}: {kind} {place}; lookback {exact(lookback)}{'' if known else ' (the default)'}"
     if eligible_touch(entry, lookbacks) is not None:
         return f"{told}: counts"
     if at > entry.at + SKEW:
-        return f"{told}, {span(SKEW)} of clock skew allowed: it lies after the record and does not count"
+        return f"{told}, {exact(SKEW)} of clock skew allowed: it lies after the record and does not count"
     return f"{told}: too old, does not count"
 
 
 def why_held(scene: Scene) -> str:
-    """Why an event waits for an install (contract §4, *Hold*)."""
-    device, entry = scene.before, scene.entry
+    """Why an event waits for an install, or has waited (contract §4, *Hold*)."""
+    entry, released = scene.entry, scene.reading.release is not None
+    device = (scene.reading.read_by if released else scene.reading.before) or Device()
+    verb, may, then = ("was", "might", " when it was read") if released else ("is", "may", "")
     if device.held:
-        return f"the device holds {count(len(device.held), 'other record')} already"
+        holds = "held" if released else "holds"
+        return f"the device {holds} {count(len(device.held), 'other record')} already{then}"
     if not device.attributions:
-        return "the device is unknown, and its install may still come from another topic"
+        return f"the device {verb} unknown{then}, and its install {may} still come from another topic"
     window = scene.app.inactivity_window if scene.app else 0
     return (
-        f"the device is dormant (last activity or start {moment(device.clock)}, {span(entry.at - device.clock)} "
-        f"before, inactivity window {span(window)}), and a re-install may still come from another topic"
+        f"the device {verb} dormant{then} (last activity or start {moment(device.clock)}, "
+        f"{exact(entry.at - device.clock, window)} before, inactivity window {exact(window)}), and a re-install {may} "
+        "still come from another topic"
     )
+
+
+def claim_of(scene: Scene) -> Attribution | None:
+    """The attribution that this install has given a source or an install to, as it was before; None: it is no claim."""
+    fact, before = scene.reading.processed, scene.before
+    if scene.entry.kind != "install" or fact is None or not before.attributions:
+        return None
+    for derived in fact.derived:
+        if derived.event == "install" or derived.claim:
+            number = derived.attribution.number
+            return next((one for one in before.attributions if one.number == number), None)
+    return None
 
 
 def no_claim(scene: Scene) -> str:
@@ -60,8 +77,8 @@ def no_claim(scene: Scene) -> str:
     if installed is None:
         return "It claims nothing: no organic install is known."
     return (
-        f"It claims nothing: the organic install at {moment(installed)} lies {span(entry.at - installed)} away, "
-        f"`claim_window` is {span(app.claim_window)}."
+        f"It claims nothing: the organic install at {moment(installed)} lies "
+        f"{exact(entry.at - installed, app.claim_window)} away, `claim_window` is {exact(app.claim_window)}."
     )
 
 
@@ -71,13 +88,14 @@ def no_re_install(scene: Scene) -> str:
     if not device.attributions or app is None:
         return "it is the first install of the device"
     away = entry.at - device.clock
-    if away >= app.inactivity_window:
-        return "the install was a claim: it gave a source to an install that had none"
+    if claim_of(scene) is not None:
+        return "the install was a claim: it moves no window"
     if away < 0:
         return f"the device was active after it, at {moment(device.clock)}"
     return (
-        f"the last activity or install was at {moment(device.clock)}, {span(away)} before; a re-install comes after at "
-        f"least the inactivity window of {span(app.inactivity_window)}"
+        f"the last activity or install was at {moment(device.clock)}, "
+        f"{exact(away, app.inactivity_window)} before; a re-install comes after at least the inactivity window of "
+        f"{exact(app.inactivity_window)}"
     )
 
 

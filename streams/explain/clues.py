@@ -15,7 +15,8 @@ from streams.postbacks.index import Candidate
 
 from .arithmetic import no_claim, no_re_install, session_period, why_held
 from .scene import Scene
-from .words import attribution, campaign, count, listed, moment, source, span
+from .user_history import Earlier
+from .words import attribution, campaign, count, exact, listed, moment, source
 
 GONE = "before what the topics still hold"
 
@@ -114,9 +115,18 @@ def _fired_by(scene: Scene, event: str, number: int) -> str:
 
 
 def _the_first(scene: Scene) -> str:
-    if scene.fact is not None and scene.fact is not scene.reading.processed:
-        return "the user's state says so; which record it was is not kept"
-    return _fired_by(scene, scene.event, 0)
+    past = scene.past
+    if past is None:
+        return _fired_by(scene, scene.event, 0)
+    one = past.firsts.get(scene.event)
+    if past.is_whole:
+        return f"that was record {_earlier(one)}" if one else f"that was {GONE}"
+    before = f"record {_earlier(one)} came before it" if one else "the decisions say so"
+    return f"{before}; which one was the first lies {GONE}"
+
+
+def _earlier(one: Earlier) -> str:
+    return f"{one.id} of device {one.device_key} at {moment(one.at)}"
 
 
 def _period(scene: Scene) -> Attribution | None:
@@ -151,12 +161,27 @@ def _user_since(scene: Scene) -> str:
 
 
 def _user_window(scene: Scene) -> str:
-    window = span(scene.app.inactivity_window) if scene.app else "its window"
-    return f"the user was active on some device within the inactivity window of {window} before"
+    window = scene.app.inactivity_window if scene.app else 0
+    last = scene.past.last if scene.past else None
+    if last is None:
+        return f"the user was active on some device within the inactivity window of {exact(window)} before"
+    away = exact(scene.entry.at - last.at, window)
+    return (
+        f"the user's last activity, or first record, was {away} before, record {_earlier(last)}; that is not more than "
+        f"the inactivity window of {exact(window)}"
+    )
+
+
+def _user_newer(scene: Scene) -> str:
+    past = scene.past
+    if past is None or not past.is_whole or past.before is None:
+        return "a newer one, of another device or of this one,"
+    newest = past.before.newest
+    return f"a newer one, of {moment(newest)}, {exact(newest - scene.entry.at)} later,"
 
 
 def _is_users(scene: Scene) -> bool:
-    return scene.fact is not None and scene.fact is not scene.reading.processed
+    return scene.past is not None
 
 
 def _postback_said(read: Callable[[Candidate], str]) -> Callable[[Scene], str]:
@@ -171,20 +196,22 @@ def _app_said(read: Callable[[App], str]) -> Callable[[Scene], str]:
 CLUES: Mapping[str, Callable[[Scene], str]] = {
     "app_id": lambda s: s.material.device_key.partition("|")[0],
     "at": lambda s: moment(s.entry.at),
-    "behind_newest": lambda s: span(s.before.newest - s.entry.at),
+    "behind_newest": lambda s: exact(s.before.newest - s.entry.at, s.app.dedup_window if s.app else None),
     "campaign": lambda s: campaign(_touch(s)),
     "clock": lambda s: moment(s.before.clock),
     "consent": _consent,
-    "dedup": _app_said(lambda app: span(app.dedup_window)),
+    "dedup": _app_said(lambda app: exact(app.dedup_window)),
     "detail": lambda s: s.detail,
+    "event": lambda s: s.event,
     "due": lambda s: moment((s.before.held_since or s.entry.appended) + (s.app.install_grace if s.app else 0)),
     "generation": lambda s: str(s.material.configuration.generation),
+    "gone": lambda _s: GONE,
     "goes_by": _goes_by,
-    "grace": _app_said(lambda app: span(app.install_grace)),
+    "grace": _app_said(lambda app: exact(app.install_grace)),
     "held_since": lambda s: moment(s.before.held_since or s.entry.appended),
     "how_processed": _how_processed,
     "id": lambda s: s.entry.id,
-    "inactivity": _app_said(lambda app: span(app.inactivity_window)),
+    "inactivity": _app_said(lambda app: exact(app.inactivity_window)),
     "kind_word": lambda s: f"an {s.entry.kind}",
     "live_from": _app_said(lambda app: "" if app.live_from is None else moment(app.live_from)),
     "live_generation": lambda s: str(s.material.live.generation),
@@ -199,7 +226,7 @@ CLUES: Mapping[str, Callable[[Scene], str]] = {
     "period": lambda s: attribution(one) if (one := _period(s)) else "",
     "period_start": lambda s: moment(one.start) if (one := _period(s)) else "",
     "session_period": session_period,
-    "since_clock": lambda s: span(s.entry.at - s.before.clock),
+    "since_clock": lambda s: exact(s.entry.at - s.before.clock, s.app.inactivity_window if s.app else None),
     "the_first": _the_first,
     "the_first_install": lambda s: (
         f", for record {one.id} at {moment(one.at)}"
@@ -210,6 +237,7 @@ CLUES: Mapping[str, Callable[[Scene], str]] = {
     "the_first_since": _the_first_since,
     "the_other": _the_other,
     "unread": lambda s: count(s.reading.unread or 0, "other record"),
+    "user_newer": _user_newer,
     "user_since": _user_since,
     "user_window": _user_window,
     "wanted_campaign": _postback_said(lambda candidate: candidate.postback.campaign or ""),

@@ -54,7 +54,8 @@ class Release(NamedTuple):
 class Reading:
     """What became of one occurrence. `fact` is what was said when it was read (None: it was not), `processed` what was
     said when it was decided (of a record that was not held: the same). `before` and `after` are the device then; of
-    one that was not processed, as it was read.
+    one that was not processed, as it was read. `read_by` is the device that the record found when it was read (None:
+    none was known).
     """
 
     occurrence: Occurrence
@@ -62,6 +63,7 @@ class Reading:
     processed: Fact | None = None
     before: Device | None = None
     after: Device | None = None
+    read_by: Device | None = None
     release: Release | None = None
     refused: Refused | None = None
     #: Not until the worker has read so many more of its topic's records.
@@ -148,6 +150,8 @@ class Material:
     recorded: Recorded
     kept: Kept
     user: UserSeen | None = None
+    #: By user key, where records of one id are of several users; `user` is then that of the first one.
+    users: dict[str, UserSeen] = field(default_factory=dict)
     generation: int | None = None
     controls: dict[Target, Control] = field(default_factory=dict)
     looked: list[Looked] = field(default_factory=list)
@@ -156,3 +160,5 @@ class Material:
     jobs_kept: int = 7 * DAY
     worker: str = ""
     sender: str = ""
+    #: The device key as it was written by whoever asks.
+    asked_for: str = ""

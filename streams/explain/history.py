@@ -124,6 +124,7 @@ class _Replay:
 
     def _take(self, reading: Reading, entry: Entry, before: Device | None, facts: list[Fact], why: Freed) -> None:
         own = next((fact for fact in facts if fact.entry is entry), None)
+        reading.read_by = before
         if own is not None:
             facts.remove(own)
             reading.fact, reading.before, reading.after = own, before, self._after(before, entry)

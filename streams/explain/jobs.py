@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from schemas.config import Postback
 from schemas.dead_letter import DeadLetter
 from schemas.job import Job
 from schemas.receipt import Receipt
 from streams.delivery.course import End, Paused, Rules, Wait, course
+from streams.templates.masking import mask
 
 from .found import Material, SeenJob
 from .sentences import ENDS, FAILURES, SUPPRESSED, WAITS, sentence
 from .told import Attempt, JobStory
-from .words import count, moment, span
+from .words import count, exact, listed, moment, span
 
 
 def job_story(material: Material, job_id: str) -> JobStory:
@@ -95,7 +95,7 @@ def _end(
         "error": error or "no reason is told",
         "said": f" ({detail.strip()})" if detail.strip() else "",
         "last": last,
-        "max_age": span(seen.job.max_age) if seen is not None else "as it was then",
+        "max_age": exact(seen.job.max_age) if seen is not None else "as it was then",
         "retries": f"`retry_attempts` {seen.job.retry_attempts}" if seen is not None else "`retry_attempts`",
     }
     values["failure"] = sentence(FAILURES, reason).format_map(values)
@@ -112,26 +112,55 @@ def _waiting(material: Material, seen: SeenJob | None, attempts: Sequence[Attemp
     rules = Rules().with_configuration(live)
     for target, control in material.controls.items():
         rules = rules.with_control(target.kind, target.id, control)
-    postback = next((one for one in live.postbacks if one.id == job.postback_id), None)
-    word, hold, why = _wait(job, rules, postback, now)
+    # It was decided with the delay of its generation, which may be another one by now.
+    both = (*live.postbacks, *material.configuration.postbacks)
+    delays = {one.delivery_delay for one in both if one.id == job.postback_id} or {0}
+    word, hold, why = _wait(job, rules, delays, now)
+    if word in ("overdue", "limit", "redelivery") and _is_ours(job, attempts, delays):
+        word = "ours"
     values: Mapping[str, str] = {
         "partner": job.partner,
         "due": moment(job.due_at),
-        "to_due": f"in {span(job.due_at - now)}",
+        "to_due": f"in {span(job.due_at - now)}" if job.due_at > now else f"{span(now - job.due_at)} ago",
+        "ours": _ours(job),
         "overdue": span(now - job.due_at),
         "next_attempt": str(job.attempts + 1),
         "most": str(job.retry_attempts + 1),
         "delay": span(job.due_at - job.decided_at),
         "hold_until": moment(hold or 0),
         "why": f" ({why})" if why else "",
-        "age": span(now - job.decided_at),
-        "max_age": span(job.max_age),
+        "age": exact(now - job.decided_at, job.max_age),
+        "max_age": exact(job.max_age),
         "sender": material.sender,
     }
     return WAITS[word].format_map(values)
 
 
-def _wait(job: Job, rules: Rules, postback: Postback | None, now: int) -> tuple[str, int | None, str]:
+def _is_ours(job: Job, attempts: Sequence[Attempt], delays: set[int]) -> bool:
+    """Whether a sender has put it off without an attempt, and not for a slot of its partner."""
+    if job.reserved or job.replay:
+        return False
+    if job.attempts:
+        told = [one.next_at for one in attempts if one.next_at is not None]
+        return bool(told) and job.due_at not in told
+    return job.due_at - job.decided_at not in delays
+
+
+def _ours(job: Job) -> str:
+    hidden = mask(job.request).hidden
+    if not hidden:
+        return (
+            "what kept it was on the sender's side (a name that could not be looked up, a connection or file too "
+            "many), or a pause or hold that is over; the sender's log says so"
+        )
+    return (
+        f"its request needs {listed(hidden)}, and most likely a secret has no value where the sender runs: its log "
+        "and, on that machine, `ringback doctor` say so. If not, a name could not be looked up, or a pause or hold "
+        "is just over"
+    )
+
+
+def _wait(job: Job, rules: Rules, delays: set[int], now: int) -> tuple[str, int | None, str]:
     """Why a job waits: a key of `WAITS`, until when it is held, and what an operator said."""
     of_postback = rules.postback_controls.get(job.postback_id)
     of_partner = rules.partner_controls.get(job.partner)
@@ -153,7 +182,6 @@ def _wait(job: Job, rules: Rules, postback: Postback | None, now: int) -> tuple[
         return "partner_held", of_partner.hold_until, of_partner.reason
     if job.due_at <= now:
         return "overdue", None, ""
-    delay = postback.delivery_delay if postback is not None else 0
-    if job.due_at == job.decided_at + delay:
+    if not job.attempts and not job.reserved and job.due_at - job.decided_at in delays:
         return "delay", None, ""
     return ("redelivery" if job.attempts and not job.reserved else "limit"), None, ""

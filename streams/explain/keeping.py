@@ -11,6 +11,7 @@ from schemas.config import Configuration, Source
 from streams import kafka, topics
 from streams.attribution import state
 from streams.config import follow
+from streams.config.problems import did_you_mean
 from streams.engine.holds import device_row
 from streams.engine.recovery import MARKER_KEY, Marker
 from streams.engine.stages import StageName, changelog_topic
@@ -69,6 +70,23 @@ def _unconfigured(settings: Settings) -> Stop:
         "look at RINGBACK_TOPIC_PREFIX and RINGBACK_BOOTSTRAP_SERVERS; before the first `ringback apply` nothing is "
         "decided",
     )
+
+
+def unknown_app(at: Site, app_id: str) -> str | None:
+    """That no such app is configured, and which ones are; None when it is."""
+    return _unknown("app", app_id, [app.id for app in at.live.apps])
+
+
+def unknown_project(at: Site, project: str) -> str | None:
+    """The same of a project, the first part of a user key."""
+    return _unknown("project", project, sorted({app.project for app in at.live.apps}))
+
+
+def _unknown(what: str, name: str, known: list[str]) -> str | None:
+    if name in known:
+        return None
+    near = did_you_mean(name, known)
+    return f"no {what} {name} is configured; there are {', '.join(known) or 'none'}" + (f" ({near})" if near else "")
 
 
 def partition_of(device_key: str, partitions: int) -> int:

@@ -11,13 +11,14 @@ from streams.attribution.facts import Derived
 from streams.attribution.state import Device, Reason
 from streams.engine.letters import UNKNOWN_OFFSET
 
-from .arithmetic import lookback_arithmetic
-from .clues import say
+from .arithmetic import claim_of, lookback_arithmetic
+from .clues import GONE, say
 from .scene import Scene
 from .sentences import DEAD, RESULTS
 from .told import About
-from .verdicts import decisions_of, is_undecided, user_fact
-from .words import REASONS, attribution, count, listed, moment, source, span
+from .user_history import UserHistory, is_first
+from .verdicts import decisions_of, is_undecided, user_past
+from .words import REASONS, attribution, count, exact, in_iso, listed, moment, source, span
 
 #: Attributions that are told one by one, at the most.
 TOLD = 4
@@ -39,14 +40,16 @@ def paragraphs(scene: Scene, entry: Entry | None, result: str) -> Iterator[About
     yield About(about="device", text=_device(scene))
     if result == "processed":
         yield About(about="order", text=_order(scene))
+        if claim := _claim(scene):
+            yield About(about="claim", text=claim)
         yield About(about="activity", text=_activity(scene))
     if touch := _touch(scene, entry):
         yield About(about="touch", text=touch)
     if reading.after is not None and reading.after.attributions:
         yield About(about="attribution", text=_attributions(scene))
     yield About(about="derived", text=_derived(scene, entry))
-    if scene.material.user is not None:
-        yield About(about="user", text=_user(scene))
+    if (past := user_past(scene)) is not None:
+        yield About(about="user", text=_user(scene, past))
 
 
 def _times(entry: Entry) -> str:
@@ -65,7 +68,7 @@ def _result_said(scene: Scene, result: str) -> str:
         letter = next((one for one in scene.material.recorded.letters if _is_of(one.offset, one.topic, scene)), None)
         reason, detail = (letter.reason, letter.detail) if letter else refused
         written = f"written {moment(letter.at)}" if letter else "but none is found there any more"
-        why = DEAD.get(reason, "{detail}").format(detail=detail)
+        why = DEAD.get(reason, "{detail}").format(detail=in_iso(detail))
         return f"It is a dead letter ({reason}): {why}. The dead letters hold it whole, {written}. It changed nothing."
     return say(RESULTS[result], scene)
 
@@ -74,7 +77,7 @@ def _letters(scene: Scene) -> Iterator[About]:
     """Dead letters of a record that could be read: of what followed from it."""
     for letter in scene.material.recorded.letters:
         if letter.kind == "input" and letter.offset == UNKNOWN_OFFSET:
-            why = DEAD.get(letter.reason, "{detail}").format(detail=letter.detail)
+            why = DEAD.get(letter.reason, "{detail}").format(detail=in_iso(letter.detail))
             yield About(about="dead letter", text=f"{moment(letter.at)}, {letter.reason}: {why}")
 
 
@@ -125,12 +128,18 @@ def _order(scene: Scene) -> str:
     before, entry, app = scene.before, scene.entry, scene.app
     if not before.attributions or app is None:
         return "the first record of the device, so not late"
+    if entry.at < before.newest and claim_of(scene) is not None:
+        return (
+            f"late: its own time lies {exact(before.newest - entry.at)} before the newest of the device, "
+            f"{moment(before.newest)}. A claim may be late"
+        )
     if entry.at < before.newest:
         return (
-            f"late: its own time lies {span(before.newest - entry.at)} before the newest of the device, "
+            f"late: its own time lies "
+            f"{exact(before.newest - entry.at, app.dedup_window)} before the newest of the device, "
             f"{moment(before.newest)}. It opens no attribution and moves no window. Too late would be before "
             f"{moment(max(before.newest - app.dedup_window, before.forgotten))} (`dedup_window` "
-            f"{span(app.dedup_window)})"
+            f"{exact(app.dedup_window)})"
         )
     return f"not late: the newest before it was at {moment(before.newest)}"
 
@@ -140,9 +149,10 @@ def _activity(scene: Scene) -> str:
     before, entry, app = scene.before, scene.entry, scene.app
     if app is None or not before.attributions:
         return "the inactivity clock starts with it"
-    window, away = span(app.inactivity_window), entry.at - before.clock
-    last = f"last activity or start {moment(before.clock)}, {span(away)} {'before' if away >= 0 else 'after'}"
-    if entry.at < before.newest:
+    window, away = exact(app.inactivity_window), entry.at - before.clock
+    apart = exact(away, app.inactivity_window)
+    last = f"last activity or start {moment(before.clock)}, {apart} {'before' if away >= 0 else 'after'}"
+    if entry.at < before.newest and claim_of(scene) is None:
         return f"{last}; a late record moves no window"
     if entry.kind == "install":
         return f"{last}; inactivity window {window}: {_install_was(scene, away)}"
@@ -154,13 +164,34 @@ def _activity(scene: Scene) -> str:
 
 
 def _install_was(scene: Scene, away: int) -> str:
-    fact, app = scene.reading.processed, scene.app
-    fired = {derived.event for derived in fact.derived} if fact else set()
-    if any(derived.claim for derived in fact.derived) if fact else False:
-        return f"a claim, within `claim_window` {span(app.claim_window) if app else ''}"
-    if "install" in fired:
-        return "a claim of the install that was assumed"
+    app = scene.app
+    if claim_of(scene) is not None:
+        return "a claim, which moves no window"
     return "a re-install" if away >= (app.inactivity_window if app else 0) else "inside it"
+
+
+def _claim(scene: Scene) -> str:
+    """What an install gives its source to, and how that comes."""
+    claimed, app = claim_of(scene), scene.app
+    after = scene.reading.after
+    if claimed is None or app is None or after is None:
+        return ""
+    now = next((one for one in after.attributions if one.number == claimed.number), claimed)
+    whose = "organic, with an install that was seen" if now.touch is None else f"that of {source(now.touch)}"
+    given = f"Attribution {now.number} is now {whose}"
+    stays = "its number and start, the inactivity clock and the used firsts stay"
+    if claimed.assumed:
+        return (
+            "the device was assumed organic, since no install had been seen, and this install claims it, however much "
+            f"later it comes: `install` fires with the install's own source. {given}; {stays}"
+        )
+    installed = claimed.start if claimed.number > 1 else scene.before.installed_at or claimed.start
+    what = "re-install" if claimed.number > 1 else "install"
+    return (
+        f"the organic {what} at {moment(installed)} had no source, and this one, "
+        f"{exact(scene.entry.at - installed, app.claim_window)} away, claims it (`claim_window` "
+        f"{exact(app.claim_window)}). {given}; {stays}"
+    )
 
 
 def _touch(scene: Scene, entry: Entry) -> str:
@@ -194,8 +225,9 @@ def _derived(scene: Scene, entry: Entry) -> str:
     if fact is None:
         return "none"
     fired = [_one(derived) for derived in fact.derived]
-    if material.user is not None and not is_undecided(material.user, "user"):
-        fired += [_one(derived, " of the user") for derived in user_fact(material.user, fact, scene).derived]
+    past = user_past(scene)
+    if past is not None and not is_undecided(material.user, "user"):
+        fired += [_one(derived, " of the user") for derived in past.fact.derived]
     if scene.app is not None and scene.app.platform == "web" and not _web_forms(entry):
         none = f"`{entry.name}` has none of its own on the web (`ringback events --platform web` lists what there is)"
         return f"{listed(fired)}; {none}" if fired else none
@@ -219,13 +251,22 @@ def _web_forms(entry: Entry) -> bool:
     return any(row.family == family and "web" in row.platforms for row in TABLE)
 
 
-def _user(scene: Scene) -> str:
-    user = scene.material.user
-    assert user is not None
-    if user.state is None:
-        return f"{user.key}: the user stage has not seen it yet"
-    seen = user.state
-    entry = scene.entry
-    if (seen.record_id, seen.device_key, seen.since) == (entry.id, entry.device_key, entry.at):
-        return f"{user.key}: first seen with this record"
-    return f"{user.key}: first seen {moment(seen.since)} on device {seen.device_key}, by record {seen.record_id}"
+def _user(scene: Scene, past: UserHistory) -> str:
+    seen, entry, app = scene.material.user, scene.entry, scene.app
+    assert seen is not None
+    if seen.state is None:
+        return f"{seen.key}: the user stage has not seen it yet"
+    user = seen.state
+    if is_first(user, entry):
+        return f"{seen.key}: first seen with this record"
+    told = f"{seen.key}: first seen {moment(user.since)} on device {user.device_key}, by record {user.record_id}"
+    last, window = past.last, app.inactivity_window if app else 0
+    if not past.is_whole or last is None or past.before is None:
+        return f"{told}. What else came before this record lies {GONE}"
+    if past.fact.late:
+        return f"{told}. Late: the newest of the user before it was at {moment(past.before.newest)}"
+    away = exact(entry.at - last.at, window)
+    return (
+        f"{told}. Last activity, or first record: {last.id} of device {last.device_key} at {moment(last.at)}, {away} "
+        f"before; inactivity window {exact(window)}"
+    )

@@ -12,6 +12,7 @@ from streams.attribution.touches import Lookbacks
 from streams.postbacks.index import Candidate
 
 from .found import Material, Reading
+from .user_history import UserHistory
 
 
 class Scene(NamedTuple):
@@ -27,6 +28,8 @@ class Scene(NamedTuple):
     worker: str = ""
     #: The fact that was decided, of the device or of the user.
     fact: Fact | None = None
+    #: What it was to its user, in what concerns the user.
+    past: UserHistory | None = None
 
     @property
     def entry(self) -> Entry:

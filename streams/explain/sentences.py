@@ -37,11 +37,13 @@ DEAD: Mapping[str, str] = {
 
 #: How a held record came to be processed.
 RELEASES: Mapping[str, str] = {
-    "install": "it was held until its install came, record {by}, appended {by_appended}",
-    "grace": "it was held; no install came before {due} (append time), and it was released when every source had been "
-    "read past that",
-    "full": "it was held, and released when the device held as many records as it may",
-    "size": "it was held, and released at once, since the device could not hold any more",
+    "install": "it was held, since {why_held}. Its install came, record {by}, appended {by_appended}, and went first; "
+    "then the held records, in the order of their own times",
+    "grace": "it was held, since {why_held}. No install came before {due} (append time); when every source had been "
+    "read past that, the held records were released, in the order of their own times",
+    "full": "it was held, since {why_held}, and released when the device held as many records as it may, in the order "
+    "of their own times",
+    "size": "it was held, since {why_held}, and released at once: the device could not hold any more",
 }
 
 #: Why a candidate postback has no job (`schemas.decision.NOES`); with an event behind a slash, for that one only.
@@ -70,8 +72,20 @@ NOES: Mapping[str, str] = {
     "same_period": "{session_period}",
     "late": "the record is late, own time {at} lies {behind_newest} before {newest}, the newest of its {owner} by "
     "then: a late record opens no attribution and moves no window",
-    "late/re_engagement_user": "the record is late for its user: a newer one, of another device or of this one, had "
-    "been processed before it. A late record moves no window",
+    "late/session": "the launch is late: its own time {at} lies before all attributions of the device, and no 24-hour "
+    "period counts from before the first",
+    "late/re_engagement_user": "the record is late for its user: {user_newer} had been processed before it. A late "
+    "record moves no window",
+}
+
+#: Why a postback that fires on some such records has no say in this one: what the topics have no word for.
+SILENT: Mapping[str, str] = {
+    "no_user": "`{event}` needs the user (scope user), and the record carries no `user_id`",
+    "first_activity": "the record is the first activity of the device: nothing lies before it that it could come back "
+    "from",
+    "first_activity/user": "the record is the first of the user: nothing lies before it that the user could come back "
+    "from",
+    "first_activity/forgotten": "what the device did before lies {gone}",
 }
 
 #: Why a job was suppressed, by the first word of its receipt's `error`.
@@ -111,6 +125,7 @@ WAITS: Mapping[str, str] = {
     "partner_held": "waits: the partner {partner} is held until {hold_until}{why}",
     "redelivery": "waits for its redelivery, attempt {next_attempt} of at most {most}, due {due} ({to_due})",
     "delay": "waits: `delivery_delay` {delay}, due {due} ({to_due})",
+    "ours": "waits, and no attempt is charged: {ours}. It is tried again {due} ({to_due})",
     "limit": "waits for a slot of its partner {partner} (its limits, a hold or its breaker), due {due} ({to_due})",
     "overdue": "was due {due}, {overdue} ago, and has no receipt since: does a sender of the group {sender} run, and "
     "is it behind? Look at `ringback_lag_records`",
@@ -127,6 +142,8 @@ DIFFERENCES: Mapping[str, str] = {
     "counts",
     "refused": "by the rules and topics as they are now {replayed}; what was decided then counts",
     "missing": "a job, {job_id}, by the rules and topics as they are now; but no topic holds one",
+    "untold": "whether it was due can only be told by what the user did before, and that lies {gone}: the users topic "
+    "keeps what it is told for a day",
     "undecided": "not decided yet: the user stage has not seen the user",
     "too_old": "a job, {job_id}, by the rules; it would be older than what the topics hold (jobs are kept for {kept})",
 }

@@ -6,11 +6,13 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator
 
 from .found import Looked, Material
-from .told import About, Answer, DeviceStory, Story, UserStory
+from .told import About, Answer, DeviceStory, Listing, Story, UserStory
 from .words import count, moment
 
 WIDTH = 80
 LABEL = 12
+#: The column of events' names in a list of records.
+NAME_WIDTH = 20
 
 #: What became of a job → its mark, and the kind of text that the mark is. Without a job: the empty word.
 MARKS = {
@@ -95,7 +97,7 @@ def _others(story: Story, width: int, everything: bool) -> Iterator[str]:
 
 def device_lines(story: DeviceStory, paint: Paint = plain, width: int = WIDTH) -> Iterator[str]:
     """A device's timeline."""
-    head = f"device {story.device_key}, partition {story.partition}, {story.bytes:,} bytes of state"
+    head = f"device {story.device_key}, partition {story.partition}"
     yield from (paint(line, "head") for line in wrapped(head, 0, width))
     if not story.attributions:
         yield "  not known yet: what it did is held"
@@ -109,10 +111,23 @@ def device_lines(story: DeviceStory, paint: Paint = plain, width: int = WIDTH) -
 
 def user_lines(story: UserStory, paint: Paint = plain, width: int = WIDTH) -> Iterator[str]:
     """A user's state."""
-    head = f"user {story.user_key}, users partition {story.partition}, {story.bytes:,} bytes of state"
+    head = f"user {story.user_key}, users partition {story.partition}"
     yield from (paint(line, "head") for line in wrapped(head, 0, width))
     for about in story.said:
         yield from _labelled(about, width)
+
+
+def listing_lines(listing: Listing, paint: Paint = plain) -> Iterator[str]:
+    """A device's records, one a line; the id comes last, so that it can be copied whatever it is."""
+    yield paint(f"records of {clean(listing.device_key)}, by own time", "head")
+    if listing.older:
+        yield f"  … {count(listing.older, 'older one')}"
+    names = [clean(one.event_name or one.kind) for one in listing.records]
+    width = min(max(map(len, names), default=0), NAME_WIDTH)
+    for one, name in zip(listing.records, names, strict=True):
+        when = "-" if one.at is None else moment(one.at)
+        late = " late" if one.late else ""
+        yield f"  {when:<24}  {name:<{width}}  {one.result + late:<14}  {clean(one.record_id)}"
 
 
 def looked_lines(looked: Iterable[Looked]) -> Iterator[str]:
@@ -123,8 +138,18 @@ def looked_lines(looked: Iterable[Looked]) -> Iterator[str]:
         yield f"{one.topic} partition {one.partition}: {count(one.records, 'record')}, {when}{gone}"
 
 
+def wrong_key(asked_for: str, device_key: str) -> Iterator[str]:
+    """That a device has another key than the one it was asked for by."""
+    if asked_for and asked_for != device_key:
+        yield (
+            f"no record is of {asked_for}: the device's key is {device_key}, since identifiers of this kind are "
+            "lower-cased"
+        )
+
+
 def doubts(material: Material) -> Iterator[str]:
     """What the reader of a story must know of how it was made."""
+    yield from wrong_key(material.asked_for, material.device_key)
     live, used = material.live.generation, material.configuration.generation
     if material.generation is not None and material.generation != used:
         yield (

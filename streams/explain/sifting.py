@@ -86,7 +86,9 @@ def occurrences(
     index: Index,
     limits: Limits,
 ) -> list[Occurrence]:
-    """The records of the device, in the order of the worker, and those with the id that are no device's at all."""
+    """The records of the device, in the order of the worker, and those with the id that are no device's at all; without
+    an id, those under the device's Kafka key that are none's.
+    """
     placing = _Placing(record_id, device_key, configuration.sources, index, limits)
     found = [one for candidate in candidates if (one := placing.place(candidate)) is not None]
     return in_order(found)
@@ -125,9 +127,13 @@ class _Placing:
         return Occurrence(raw, turn, rank, placed) if placed.device_key == self._device_key else None
 
     def _asked_for(self, raw: Raw, origin: str) -> bool:
-        """Whether what cannot be used is the record that is meant: by its place, or by its key and the id in it."""
+        """Whether what cannot be used is the record that is meant: by its place, or by its key and the id in it (by its
+        key alone, when none is named).
+        """
         if self._record_id == origin:
             return True
         key = self._device_key.encode("utf-8", "surrogatepass")
+        if not self._record_id:
+            return raw.key == key
         wanted = _searchable(self._record_id)
         return raw.key == key and wanted is not None and b'"' + wanted + b'"' in (raw.value or b"")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from schemas.config import App
 from streams.attribution.entry import Entry
+from streams.attribution.users import user_key
 from streams.postbacks.index import Index
 
 from .found import Material, Reading, Refused
@@ -31,10 +34,13 @@ def is_called(reading: Reading, wanted: str) -> bool:
 def _story(material: Material, index: Index, reading: Reading) -> Story:
     raw, placed = reading.occurrence.raw, reading.occurrence.placed
     app = index.apps.get(material.device_key.partition("|")[0])
+    if isinstance(placed, Entry) and app is not None and placed.record.user_id:
+        key = user_key(app, placed.record.user_id)
+        material = replace(material, user=material.users.get(key, material.user))
     scene = Scene(material, reading, app, index.lookbacks, fact=reading.processed, worker=material.worker)
     place = Place(topic=raw.topic, partition=raw.partition, offset=raw.offset, appended=raw.appended)
     entry = placed if isinstance(placed, Entry) else None
-    result = _result(reading)
+    result = result_of(reading)
     # What was recorded of a duplicate is the other record's: the same id gives the same jobs.
     postbacks = answers(scene, index) if entry is not None and result not in ("duplicate", "unread") else []
     return Story(
@@ -53,7 +59,8 @@ def _story(material: Material, index: Index, reading: Reading) -> Story:
     )
 
 
-def _result(reading: Reading) -> str:
+def result_of(reading: Reading) -> str:
+    """What became of a record: a key of `schemas.decision.RESULTS`, `unread` or `dead_letter`."""
     if reading.unread is not None:
         return "unread"
     if reading.refused is not None:

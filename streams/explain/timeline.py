@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from schemas.config import App
 from streams.attribution.events import TABLE, Fires
 from streams.attribution.marks import WIDTH, count_seen, mark
-from streams.attribution.state import KEPT, Attribution, Device
+from streams.attribution.state import KEPT, Attribution, Device, Held
 from streams.attribution.users import User
 
-from .told import About, DeviceStory, Period, UserStory
-from .words import REASONS, count, listed, moment, source, span
+from .told import About, DeviceStory, Period, UserStory, Waiting
+from .words import REASONS, count, exact, listed, moment, source, span
 
 
 def device_story(
@@ -23,36 +23,70 @@ def device_story(
     known = {mark(name): name for name in names}
     first = device.attributions[0] if device.attributions else None
     dormant = device.clock + app.inactivity_window if first is not None and app is not None else None
+    is_known = first is not None
     return DeviceStory(
         device_key=device_key,
         partition=partition,
         bytes=size,
         known_since=first.start if first else None,
+        clock=device.clock if is_known else None,
         dormant_from=dormant,
+        newest=device.newest if is_known else None,
+        too_late_before=_oldest(device, app) if is_known and app is not None else None,
+        installed_at=device.installed_at,
+        firsts=firsts(device.firsts, Fires.LIFETIME),
+        custom_firsts=len(device.names) // WIDTH,
+        remembered=count_seen(device.seen),
         held=len(device.held),
+        held_records=[
+            Waiting(record_id=one.id, event_name=one.name, at=one.at, appended=one.appended) for one in _waiting(device)
+        ],
         attributions=[_period(one, device, known) for one in device.attributions],
-        said=list(_paragraphs(device, app, known, now, dormant)),
+        said=[*_paragraphs(device, app, known, now, dormant), About(about="size", text=f"{size:,} bytes of state")],
     )
 
 
 def _period(one: Attribution, device: Device, known: dict[bytes, str]) -> Period:
-    told = [source(one.touch)]
+    touch, marks = one.touch, one.marks(device)
+    used = firsts(one.firsts, Fires.PERIOD)
+    return Period(
+        number=one.number,
+        start=one.start,
+        reason=REASONS[one.reason],
+        source=source(touch),
+        text="; ".join(_told(one, [*used, *_custom(marks, known, "first_event_ca")])),
+        is_assumed=one.assumed,
+        publisher_name=touch.publisher_name if touch else None,
+        agency_name=touch.agency_name if touch else None,
+        campaign_id=touch.campaign_id if touch else None,
+        campaign_name=touch.campaign_name if touch else None,
+        touched_at=touch.click_timestamp if touch else None,
+        firsts=used,
+        custom_firsts=len(marks) // WIDTH,
+        sessions=[number + 1 for number in one.sessions],
+    )
+
+
+def _told(one: Attribution, used: list[str]) -> Iterator[str]:
+    touch = one.touch
+    yield source(touch)
     if one.assumed:
-        told.append("assumed: no install has been seen, and one that comes claims it")
-    if one.touch is not None:
-        away = one.start - one.touch.click_timestamp
-        kind = one.touch.touch_type or "click"
-        told.append(f"{kind} {span(away)} {'before' if away >= 0 else 'after'}" if away else f"{kind} at that moment")
-        campaign = one.touch.campaign_name or one.touch.campaign_id
-        told += [f"campaign {campaign}"] if campaign else []
-    used = [*firsts(one.firsts, Fires.PERIOD), *_custom(one.marks(device), known, "first_event_ca")]
-    told += [f"used: {listed(used)}"] if used else []
+        yield "assumed: no install has been seen, and one that comes claims it"
+    if touch is not None:
+        away = one.start - touch.click_timestamp
+        kind = touch.touch_type or "click"
+        yield f"{kind} {exact(away)} {'before' if away >= 0 else 'after'}" if away else f"{kind} at that moment"
+        if campaign := touch.campaign_name or touch.campaign_id:
+            yield f"campaign {campaign}"
+    if used:
+        yield f"used: {listed(used)}"
     if one.sessions:
         periods = listed(str(number + 1) for number in one.sessions)
-        told.append(f"sessions in the 24-hour periods {periods}")
-    return Period(
-        number=one.number, start=one.start, reason=REASONS[one.reason], source=source(one.touch), text="; ".join(told)
-    )
+        what = "period" if len(one.sessions) == 1 else "periods"
+        yield (
+            f"session in the 24-hour {what} {periods} from its start (newest kept: those that a late record could "
+            "still meet)"
+        )
 
 
 def firsts(bits: int, fires: Fires) -> list[str]:
@@ -67,7 +101,8 @@ def _custom(marks: bytes, known: dict[bytes, str], form: str) -> Iterator[str]:
     yield from (f"{form}:{known[one]}" for one in found if one in known)
     others = sum(one not in known for one in found)
     if others:
-        yield f"{form} of {count(others, 'name')} that no postback has"
+        which = "its name is" if others == 1 else "their names are"
+        yield f"{form} of {count(others, 'custom event')} that no postback fires on ({which} kept as a hash only)"
 
 
 def _paragraphs(
@@ -93,17 +128,28 @@ def _clock(device: Device, app: App | None, now: int, dormant: int | None) -> st
     text = f"last activity, or start, at {moment(device.clock)}"
     if dormant is None or app is None:
         return text
+    window = f"inactivity window {exact(app.inactivity_window)}"
+    means = "an activity is then a re-engagement, an install a re-install"
     if now > dormant:
-        return f"{text}; dormant since {moment(dormant)} (inactivity window {span(app.inactivity_window)})"
-    return f"{text}; dormant after {moment(dormant)}, in {span(dormant - now)}"
+        return f"{text}; dormant since {moment(dormant)} ({window}): {means}"
+    return f"{text}; dormant after {moment(dormant)}, in {span(dormant - now)} ({window}): {means}"
 
 
 def _newest(device: Device, app: App | None) -> str:
     text = f"newest record {moment(device.newest)}"
     if app is None:
         return text
-    oldest = max(device.newest - app.dedup_window, device.forgotten)
-    return f"{text}; what lies before {moment(oldest)} is too late (`dedup_window` {span(app.dedup_window)})"
+    oldest = moment(_oldest(device, app))
+    return f"{text}; what lies before {oldest} is too late (`dedup_window` {exact(app.dedup_window)})"
+
+
+def _oldest(device: Device, app: App) -> int:
+    """What lies before it is too late (own time)."""
+    return max(device.newest - app.dedup_window, device.forgotten)
+
+
+def _waiting(device: Device) -> list[Held]:
+    return sorted(device.held, key=lambda one: (one.at, one.appended))
 
 
 def _held(device: Device, app: App | None) -> str:
@@ -111,7 +157,7 @@ def _held(device: Device, app: App | None) -> str:
         return "nothing"
     since = device.held_since or 0
     until = f" past {moment(since + app.install_grace)} (append time)" if app else ""
-    ids = listed(f"`{one.name}` {one.id}" for one in sorted(device.held, key=lambda one: one.at)[:5])
+    ids = listed(f"`{one.name}` {one.id}" for one in _waiting(device)[:5])
     more = f" and {len(device.held) - 5:,} more" if len(device.held) > 5 else ""
     waiting = count(len(device.held), "record")
     return f"{waiting}, until every source has been read{until}, or an install comes: {ids}{more}"
@@ -128,8 +174,21 @@ def user_story(user_key: str, partition: int, user: User, size: int) -> UserStor
         About(about="clock", text=f"last activity, or first record, at {moment(user.clock)}"),
         About(about="newest", text=f"newest record {moment(user.newest)}"),
         About(about="firsts used", text=listed(used)),
+        About(about="size", text=f"{size:,} bytes of state"),
     ]
-    return UserStory(user_key=user_key, partition=partition, bytes=size, since=user.since, said=said)
+    return UserStory(
+        user_key=user_key,
+        partition=partition,
+        bytes=size,
+        since=user.since,
+        app_id=user.app_id,
+        device_key=user.device_key,
+        record_id=user.record_id,
+        clock=user.clock,
+        newest=user.newest,
+        firsts=used,
+        said=said,
+    )
 
 
 def custom_names(events: Iterable[str]) -> set[str]:

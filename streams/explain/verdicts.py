@@ -5,35 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-import msgspec
-
 from schemas.decision import Decision, Verdict
-from streams.attribution import users
 from streams.attribution.entry import Entry
-from streams.attribution.facts import Derived, Fact
-from streams.attribution.users import User
+from streams.attribution.facts import Fact
 from streams.postbacks.decide import decide
-from streams.postbacks.index import Candidate, Index, Scope
+from streams.postbacks.index import Candidate, Index, Scope, scope_of
 from streams.postbacks.jobs import job_id
 
 from .clues import say
 from .found import Material, UserSeen
 from .jobs import job_story
 from .scene import Scene
-from .sentences import DIFFERENCES, NOES, sentence
+from .sentences import DIFFERENCES, NOES, SILENT, sentence
+from .silent import appearance, silent
 from .told import Answer, JobStory
-from .words import span
+from .user_history import UserHistory, user_history
+from .words import exact
+
+#: Why an event of a user did not fire: what came before it says so.
+WHETHER = frozenset(("not_first", "inside_window", "late"))
 
 #: A postback and the derived event that it answers to.
 Which = tuple[str, str]
 
 
 class Judged(NamedTuple):
-    """What the rules come to: the fact, its scope, and each candidate's verdict."""
+    """What the rules come to: the fact, its scope, each candidate's verdict, and of the user's scope what the record
+    was to its user.
+    """
 
     fact: Fact
     scope: Scope
     verdicts: dict[Which, Verdict]
+    past: UserHistory | None = None
 
 
 def answers(scene: Scene, index: Index) -> list[Answer]:
@@ -43,13 +47,15 @@ def answers(scene: Scene, index: Index) -> list[Answer]:
     said = {(one.postback_id, one.event): one for one in _recorded_noes(material, entry)}
     found: dict[Which, Answer] = {}
     for judged in _judged(scene, index):
-        here = scene._replace(fact=judged.fact)
+        here = scene._replace(fact=judged.fact, past=judged.past)
         for which, verdict in judged.verdicts.items():
             found[which] = _answer(here, index, judged.scope, verdict, jobs.get(which), said.get(which))
     for which, recorded in {**said, **jobs}.items():
         if which not in found:
             is_job = recorded if which in jobs else None
             found[which] = _answer(scene, index, "device", recorded, is_job, said.get(which))
+    for answer in silent(scene, index, {postback_id for postback_id, _ in found}):
+        found[answer.postback_id, answer.event] = answer
     return sorted(found.values(), key=lambda one: one.job is None)
 
 
@@ -58,9 +64,8 @@ def _judged(scene: Scene, index: Index) -> Iterator[Judged]:
     if fact is None:
         return
     yield Judged(fact, "device", _decide(material, index, fact, "device"))
-    if fact.result in ("processed", "reinstall") and material.user is not None and scene.app is not None:
-        of_user = user_fact(material.user, fact, scene)
-        yield Judged(of_user, "user", _decide(material, index, of_user, "user"))
+    if (past := user_past(scene)) is not None:
+        yield Judged(past.fact, "user", _decide(material, index, past.fact, "user"), past)
 
 
 def _decide(material: Material, index: Index, fact: Fact, scope: Scope) -> dict[Which, Verdict]:
@@ -68,36 +73,24 @@ def _decide(material: Material, index: Index, fact: Fact, scope: Scope) -> dict[
     return {(one.postback_id, one.event): one for one in (decision.verdicts if decision else ())}
 
 
-def user_fact(seen: UserSeen, fact: Fact, scene: Scene) -> Fact:
-    """What the record was to its user: exact when the users topic still holds all that was told of the user, and
-    otherwise as far as the user's state tells.
-    """
-    entry = fact.entry
-    if exact := _folded(seen, entry, scene):
-        return exact
-    derived: list[Derived] = []
-    first = fact.first
-    if seen.state is not None and first is not None and _is_first_of(seen.state, entry):
-        derived.append(Derived("new_user", first))
-    return msgspec.structs.replace(fact, result="processed", late=False, derived=tuple(derived), sessions=())
+def user_past(scene: Scene) -> UserHistory | None:
+    """What the record was to its user; None when it has none, or tells its user nothing."""
+    fact, seen = scene.reading.processed, scene.material.user
+    told = fact is not None and fact.result in ("processed", "reinstall") and fact.entry.record.user_id
+    if not told or seen is None or scene.app is None:
+        return None
+    return user_history(seen, scene.reading, scene.material, _fired_for_user(scene))
 
 
-def _is_first_of(user: User, entry: Entry) -> bool:
-    return (user.record_id, user.device_key, user.since) == (entry.id, entry.device_key, entry.at)
-
-
-def _folded(seen: UserSeen, entry: Entry, scene: Scene) -> Fact | None:
-    user: User | None = None
-    for told in seen.told:
-        one = users.entry_of(told)
-        if scene.app is None:
-            return None
-        if user is None and (seen.state is None or not _is_first_of(seen.state, one)):
-            return None
-        user, fact = users.fold(user, told, one, scene.app)
-        if (one.kind, one.id, one.device_key, one.at) == (entry.kind, entry.id, entry.device_key, entry.at):
-            return fact
-    return None
+def _fired_for_user(scene: Scene) -> frozenset[str] | None:
+    """The derived events of the user that were recorded for this record; None when nothing was."""
+    material, entry = scene.material, scene.entry
+    postbacks = {one.id: one for one in material.configuration.postbacks}
+    decisions = [one for one in decisions_of(material, entry) if one.scope == "user"]
+    jobs = [one for one in _recorded_jobs(material, entry) if one.postback_id in postbacks]
+    fired = {one.event for one in jobs if scope_of(postbacks[one.postback_id]) == "user"}
+    fired |= {derived.event for decision in decisions for derived in decision.derived}
+    return frozenset(fired) if fired or decisions else None
 
 
 def _recorded_jobs(material: Material, entry: Entry) -> Iterator[Verdict]:
@@ -133,35 +126,54 @@ def _answer(
     candidate = candidate_of(material, index, replayed.postback_id)
     scene = scene._replace(candidate=candidate, event=replayed.event, detail=replayed.detail or "")
     told = job_story(material, job.job_id) if job is not None and job.job_id else None
-    note, reason, text = None, replayed.reason, ""
+    note, reason = None, replayed.reason
+    is_known = _is_known(scene, replayed)
     if told is not None:
-        if replayed.reason is not None:
-            note = say(DIFFERENCES["decided"], scene, replayed=_no(scene, replayed.reason))
-        reason, text = None, told.text
+        if reason is not None and is_known:
+            note = say(DIFFERENCES["decided"], scene, replayed=_no(scene, reason))
+        reason = None
     elif said is not None and said.reason is not None:
-        if said.reason != replayed.reason:
-            why = "there would be a job" if replayed.reason is None else f"it is {_no(scene, replayed.reason)}"
+        if said.reason != reason and is_known:
+            why = "there would be a job" if reason is None else f"it is {_no(scene, reason)}"
             note = say(DIFFERENCES["refused"], scene, replayed=why)
-        reason, text = said.reason, _no(scene._replace(detail=said.detail or ""), said.reason)
-    elif is_undecided(material.user, scope):
-        told = JobStory(job_id="", outcome="unknown", text=DIFFERENCES["undecided"])
-        reason, text = None, told.text
-    elif replayed.reason is not None:
-        text = _no(scene, replayed.reason)
+        reason, scene = said.reason, scene._replace(detail=said.detail or "")
     else:
-        identity = (said or replayed).job_id or ""
-        told = JobStory(job_id=identity, outcome="unknown", text=_missing(scene, identity))
-        text = told.text
+        told = _undone(scene, scope, said or replayed, is_known)
+        reason = None if told is not None else reason
     return Answer(
         postback_id=replayed.postback_id,
         partner=candidate.postback.partner if candidate else "",
         event=replayed.event,
         scope=scope,
         reason=reason,
-        text=text,
+        text=told.text if told is not None else _no(scene, reason or ""),
         note=note,
         job=told,
     )
+
+
+def _undone(scene: Scene, scope: Scope, verdict: Verdict, is_known: bool) -> JobStory | None:
+    """What is to be said when nothing was recorded and the rules do not say no; None when they do."""
+    if is_undecided(scene.material.user, scope):
+        return _unknown(DIFFERENCES["undecided"])
+    if not is_known:
+        return _unknown(say(DIFFERENCES["untold"], scene))
+    if verdict.reason is not None:
+        return None
+    identity = verdict.job_id or ""
+    return _unknown(_missing(scene, identity), identity)
+
+
+def _unknown(text: str, job_id: str = "") -> JobStory:
+    return JobStory(job_id=job_id, outcome="unknown", text=text)
+
+
+def _is_known(scene: Scene, replayed: Verdict) -> bool:
+    """Whether what the rules come to can be relied on: of the user not all may be known that came before."""
+    past, app = scene.past, scene.app
+    if past is None or app is None or replayed.reason not in WHETHER:
+        return True
+    return past.knows(replayed.event, replayed.reason, app.inactivity_window)
 
 
 def is_undecided(user: UserSeen | None, scope: Scope) -> bool:
@@ -173,10 +185,12 @@ def _missing(scene: Scene, identity: str) -> str:
     material = scene.material
     old = material.now - scene.reading.occurrence.raw.appended > material.jobs_kept
     row = DIFFERENCES["too_old" if old else "missing"]
-    return say(row, scene, job_id=identity, kept=span(material.jobs_kept))
+    return say(row, scene, job_id=identity, kept=exact(material.jobs_kept))
 
 
 def _no(scene: Scene, reason: str) -> str:
+    if reason == "inside_window" and (way := appearance(scene, scene.event)):
+        return say(SILENT[way], scene)
     return say(sentence(NOES, reason, scene.event), scene)
 
 

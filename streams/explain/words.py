@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +13,9 @@ from streams.attribution.state import Attribution, Reason
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"), (1, "ms"))
+
+#: How refusals tell times: a word, and milliseconds behind it.
+_MILLISECONDS = re.compile(r"(?<=\btime )-?\d{1,18}(?![\w-])")
 
 #: What started an attribution.
 REASONS: dict[Reason, str] = {
@@ -30,15 +34,29 @@ def moment(at: int) -> str:
 
 
 def span(milliseconds: int) -> str:
-    """A duration in its two largest units: `3 h 12 min`, `30 d`. Its sign is not told."""
-    left = abs(milliseconds)
-    for number, (size, unit) in enumerate(_UNITS):
-        if left >= size:
-            text = f"{left // size:,} {unit}"
-            rest, following = left % size, _UNITS[number + 1 : number + 2]
-            below = [f"{rest // small} {name}" for small, name in following if rest >= small]
-            return " ".join([text, *below])
-    return "0 s"
+    """A duration in its two largest units that are not nought: `3 h 12 min`, `30 d`, `1 d 30 min`. Its sign is not
+    told. What is compared with a limit is told by `exact`.
+    """
+    return " ".join(_parts(abs(milliseconds))[:2]) or "0 s"
+
+
+def exact(milliseconds: int, limit: int | None = None) -> str:
+    """A duration with all its units: `30 d 1 s`. Its sign is not told. With the limit that it is compared with,
+    milliseconds are only told when it takes them to see on which side it lies.
+    """
+    whole = abs(milliseconds)
+    if limit is not None and whole >= SECOND and (whole == limit or abs(whole - limit) >= SECOND):
+        whole -= whole % SECOND if whole != limit else 0
+    return " ".join(_parts(whole)) or "0 s"
+
+
+def _parts(left: int) -> list[str]:
+    found = []
+    for size, unit in _UNITS:
+        number, left = divmod(left, size)
+        if number:
+            found.append(f"{number:,} {unit}")
+    return found
 
 
 def count(number: int, one: str, many: str = "") -> str:
@@ -50,6 +68,11 @@ def listed(names: Iterable[str], last: str = "and") -> str:
     """`a`, `a and b`, `a, b and c`."""
     *before, end = list(names) or ["none"]
     return f"{', '.join(before)} {last} {end}" if before else end
+
+
+def in_iso(text: str) -> str:
+    """A text of a topic with its times in milliseconds (`own time 1767225600000`) as people read them."""
+    return _MILLISECONDS.sub(lambda found: moment(int(found[0])), text)
 
 
 def source(touch: Touch | None) -> str:

@@ -12,6 +12,8 @@ import msgspec
 from schemas.config import DAY
 from schemas.decision import QUIET, Decision, DerivedNote, Verdict
 from schemas.job import Job
+from schemas.report import cut
+from schemas.touch import Touch
 from streams.attribution.events import SESSION
 from streams.attribution.fold import Derived, Fact
 from streams.postbacks.index import Candidate, Index, Scope
@@ -33,13 +35,20 @@ class Ready(NamedTuple):
     value: bytes
 
 
+class No(NamedTuple):
+    """Why there is no job, and the source of the attribution that it was asked for."""
+
+    verdict: Verdict
+    touch: Touch | None
+
+
 class Decided(NamedTuple):
     """The jobs of one record, the noes of the other postbacks that were addressed, at every level (those to jobs that
     are too large are dead letters), and what to write to the decisions topic (None: nothing at this level).
     """
 
     jobs: list[Ready]
-    noes: list[Verdict]
+    noes: list[No]
     decision: Decision | None
 
 
@@ -49,12 +58,12 @@ def decide(index: Index, fact: Fact, now: int, level: Level, job_bytes: int, sco
     `now`: milliseconds, when it is decided; it decides nothing. No job has more than `job_bytes`.
     """
     jobs: list[Ready] = []
-    noes: list[Verdict] = []
+    noes: list[No] = []
     verdicts: list[Verdict] = []
     for candidate, derived in _addressed(index, fact, scope):
         answer = _decide_one(candidate, derived, fact, now, index.generation, job_bytes)
         if isinstance(answer, Verdict):
-            noes.append(answer)
+            noes.append(No(answer, derived.attribution.touch))
             if level == "all" or (level == "nos" and answer.reason not in QUIET):
                 verdicts.append(answer)
             continue
@@ -97,6 +106,7 @@ def _decide_one(
     request = candidate.request.render({name: read(occasion) for name, read in candidate.readers})
     if isinstance(request, Refusal):
         return Verdict(postback_id=postback.id, event=derived.event, reason=request.reason, detail=request.detail)
+    campaign_id, campaign_name = campaign_of(derived.attribution.touch)
     job = Job(
         job_id=identity,
         postback_id=postback.id,
@@ -113,6 +123,8 @@ def _decide_one(
         request=request,
         shadow=postback.status == "shadow",
         day=entry.at // DAY,
+        campaign_id=campaign_id,
+        campaign_name=campaign_name,
     )
     value = _encode(job)
     if len(value) > job_bytes:
@@ -137,6 +149,15 @@ def _refusal(candidate: Candidate, derived: Derived, fact: Fact) -> str | None:
         if touch is None or postback.campaign not in (touch.campaign_id, touch.campaign_name):
             return "other_campaign"
     return None
+
+
+def campaign_of(touch: Touch | None) -> tuple[str | None, str | None]:
+    """The campaign's id and name, as they are counted."""
+    return (None, None) if touch is None else (_cut(touch.campaign_id), _cut(touch.campaign_name))
+
+
+def _cut(text: str | None) -> str | None:
+    return None if text is None else cut(text)
 
 
 def _yes(job: Job) -> Verdict:
@@ -188,6 +209,6 @@ def _note(derived: Derived) -> DerivedNote:
     return DerivedNote(
         event=derived.event,
         attribution_number=derived.attribution.number,
-        publisher_name=touch.publisher_name if touch else None,
-        agency_name=touch.agency_name if touch else None,
+        publisher_name=_cut(touch.publisher_name) if touch else None,
+        agency_name=_cut(touch.agency_name) if touch else None,
     )

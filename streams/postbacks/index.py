@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from schemas.config import App, Configuration, Partner, Postback
+from schemas.report import ANY
 from schemas.touch import Touch
 from streams.attribution import events
 from streams.attribution.fold import Lookbacks, Session
@@ -111,14 +112,26 @@ class Index:
         self.lookbacks = Lookbacks.of(configuration.partners)
         self._partners = {postback.id: postback.partner for postback in configuration.postbacks}
         self._buckets: dict[tuple[str, str, Scope], Bucket] = {}
+        #: By app, the names of the custom events that a postback fires on in any form.
+        self._customs: set[tuple[str, str]] = set()
         for postback in configuration.postbacks:
             candidate = _candidate(postback, self.apps[postback.app], partners[postback.partner])
             key = (postback.app, candidate.fires_on, candidate.scope)
             self._buckets.setdefault(key, Bucket()).add(candidate)
+            self._customs.add((postback.app, candidate.fires_on.partition(":")[2]))
 
     def bucket(self, app_id: str, event: str, scope: Scope = "device") -> Bucket | None:
         """The candidates that fire on this derived event of this app, or None when there is none."""
         return self._buckets.get((app_id, event, scope))
+
+    def counted(self, app_id: str, event: str) -> str:
+        """What a derived event is counted as. Names of custom events are the users' to make up, in any number: those
+        that no postback of the app fires on, in any form, share one name.
+        """
+        family, colon, custom = event.partition(":")
+        if not colon or (custom != ANY and (app_id, custom) in self._customs):
+            return event
+        return f"{family}:{ANY}"
 
     def partner_of(self, postback_id: str) -> str:
         """The id of the partner of one of its postbacks."""
@@ -132,8 +145,13 @@ def fires_on(postback: Postback) -> str:
 
 def scope_of(postback: Postback) -> Scope:
     """The scope of the derived event that a postback fires on; where there are two, the postback's choice."""
-    row = events.parse(fires_on(postback))
-    return row.scopes[0] if row is not None and len(row.scopes) == 1 else postback.scope
+    return scope_on(fires_on(postback), postback.scope)
+
+
+def scope_on(event: str, chosen: Scope = "device") -> Scope:
+    """The scope of a derived event: `new_user` is of the user without saying so. Of two, the chosen one."""
+    row = events.parse(event)
+    return row.scopes[0] if row is not None and len(row.scopes) == 1 else chosen
 
 
 def names_of(partner: Partner) -> frozenset[str]:

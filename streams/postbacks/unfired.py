@@ -60,7 +60,7 @@ def _possible(fact: Fact, scope: Scope, platform: str) -> Iterator[tuple[str, st
 
 def _befalling(fact: Fact, scope: Scope) -> frozenset[str]:
     """What this record might have been to its device or user."""
-    active = fact.entry.name in events.ACTIVITIES
+    active = fact.entry.name in events.ACTIVITIES and not fact.appears
     if scope == "user":
         return frozenset({"new_user", "re_engagement_user"} if active else {"new_user"})
     if fact.entry.kind == "install":
@@ -71,7 +71,13 @@ def _befalling(fact: Fact, scope: Scope) -> frozenset[str]:
 
 
 def _sessions(bucket: Bucket, fact: Fact, fired: bool) -> Iterator[Verdict]:
-    """The postbacks for which a launch is no session, each by the start that it counts from."""
+    """The postbacks for which a launch is no session, each by the start that it counts from. One before all starts is
+    so late that there is nothing to count from, for nobody.
+    """
+    if not fact.sessions:
+        for candidate in bucket.every:
+            yield Verdict(postback_id=candidate.postback.id, event=events.SESSION, reason="late")
+        return
     if not fired:
         for candidate in bucket.everyone:
             yield Verdict(postback_id=candidate.postback.id, event=events.SESSION, reason="same_period")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from schemas.decision import Decision
 from schemas.job import Deferred, Job, Part, Request
 
 Side = Literal["before", "after"]
@@ -17,18 +18,23 @@ SIDES: tuple[Side, Side] = ("before", "after")
 
 #: So many examples of each sort.
 EXAMPLES = 3
+#: So many decisions of each side are remembered, to say why it has no job: the sides are about this far apart.
+RECENT = 10_000
 #: A secret is never resolved here: what it goes into stands as it is written.
 _AS_WRITTEN = "{%s}"
 
 
 class Example(NamedTuple):
-    """A job that changes: the record that leads to it, and its requests (None: no job)."""
+    """A job that changes: the record that leads to it, and its requests (None: no job). `why` there is none on one
+    side is a key of `decision.NOES` or `decision.RESULTS`; None when that is not known.
+    """
 
     record_id: str
     device_key: str
     event: str
     before: Request | None
     after: Request | None
+    why: str | None = None
 
 
 @dataclass
@@ -63,10 +69,27 @@ class Comparison:
     def __init__(self) -> None:
         self.postbacks: dict[str, Postback] = {}
         self._waiting: dict[str, _Waiting] = {}
+        #: The jobs that wait, by the device key and the id of their records; why the other side has none of them.
+        self._asking: dict[tuple[str, str], list[str]] = {}
+        self._whys: dict[str, str] = {}
+        self._recent: dict[Side, dict[tuple[str, str, str], Decision]] = {side: {} for side in SIDES}
 
     def __len__(self) -> int:
         """How many jobs wait for their twins."""
         return len(self._waiting)
+
+    def told(self, side: Side, decision: Decision) -> None:
+        """What `side` decided for a record, at level `all`."""
+        if decision.result == "held":
+            return  # it is decided later
+        recent, record = self._recent[side], (decision.device_key, decision.record_id)
+        # That a record comes again changes nothing of what was decided.
+        recent.setdefault((*record, decision.scope), decision)
+        if len(recent) > RECENT:
+            del recent[next(iter(recent))]
+        for job_id in self._asking.get(record, ()):
+            if self._waiting[job_id].side != side:
+                self._because(job_id, decision, self._waiting[job_id].job)
 
     def take(self, side: Side, job: Job, appended: int) -> None:
         """A job that `side` has; `appended` is the append time of its record."""
@@ -76,10 +99,12 @@ class Comparison:
         else:
             row.after += 1
         twin = self._waiting.get(job.job_id)
+        if twin is not None:
+            self._done(twin.job)
         if twin is None or twin.side == side:
-            self._waiting[job.job_id] = _Waiting(side, appended, job)
+            self._wait(_Waiting(side, appended, job))
             return
-        del self._waiting[job.job_id]
+        self._whys.pop(job.job_id, None)
         if twin.job.request != job.request:
             row.changed += 1
             before, after = (twin.job, job) if side == "after" else (job, twin.job)
@@ -94,19 +119,49 @@ class Comparison:
                 break
             done.append(job_id)
         for job_id in done:
-            side, _, job = self._waiting.pop(job_id)
+            side, _, job = self._waiting[job_id]
+            self._done(job)
+            why = self._whys.pop(job_id, None)
             row = self.postbacks[job.postback_id]
             if side == "after":
                 row.more += 1
-                _show(row, "more", job, None, job.request)
+                _show(row, "more", job, None, job.request, why)
             else:
                 row.fewer += 1
-                _show(row, "fewer", job, job.request, None)
+                _show(row, "fewer", job, job.request, None, why)
+
+    def _wait(self, one: _Waiting) -> None:
+        job, other = one.job, SIDES[one.side == "before"]
+        self._waiting[job.job_id] = one
+        self._asking.setdefault((job.device_key, job.record_id), []).append(job.job_id)
+        for scope in ("device", "user"):
+            decision = self._recent[other].get((job.device_key, job.record_id, scope))
+            if decision is not None:
+                self._because(job.job_id, decision, job)
+
+    def _done(self, job: Job) -> None:
+        """The job waits no longer."""
+        del self._waiting[job.job_id]
+        record = job.device_key, job.record_id
+        self._asking[record].remove(job.job_id)
+        if not self._asking[record]:
+            del self._asking[record]
+
+    def _because(self, job_id: str, decision: Decision, job: Job) -> None:
+        """Remember why there is no such job, if the decision says so."""
+        reasons = (one.reason for one in decision.verdicts if one.postback_id == job.postback_id)
+        found = next((reason for reason in reasons if reason is not None), None)
+        if found is None and decision.result != "processed":
+            found = decision.result
+        if found is not None:
+            self._whys.setdefault(job_id, found)
 
 
-def _show(row: Postback, what: str, job: Job, before: Request | None, after: Request | None) -> None:
+def _show(
+    row: Postback, what: str, job: Job, before: Request | None, after: Request | None, why: str | None = None
+) -> None:
     if len(row.examples[what]) < EXAMPLES:
-        row.examples[what].append(Example(job.record_id, job.device_key, job.event, before, after))
+        row.examples[what].append(Example(job.record_id, job.device_key, job.event, before, after, why))
 
 
 def written(parts: tuple[Part, ...] | None) -> str:

@@ -38,7 +38,7 @@ WHOSE = {"before": "the live configuration", "after": "the new configuration"}
 class History(NamedTuple):
     """What would change. `since`: append time (ms) from which on records are compared; `first`: that of the first
     record of all, None: there is none. `records`: how many were read, `compared`: how many of them since then.
-    `missing`: input topics that do not exist.
+    `missing`: input topics that do not exist. `cut`: of some topic the beginning is no longer there.
     """
 
     since: int
@@ -48,6 +48,7 @@ class History(NamedTuple):
     seconds: float
     missing: tuple[str, ...]
     postbacks: dict[str, Postback]
+    cut: bool = False
 
 
 def compare(settings: Settings, live: Configuration | None, new: Configuration, since: int, tell: Tell) -> History:
@@ -107,6 +108,7 @@ class _Comparing:
             time.monotonic() - began,
             self._inputs.missing,
             self._found.postbacks,
+            cut=any(span.first > 0 for span in self._inputs.spans.values()),
         )
 
     def close(self) -> None:
@@ -257,5 +259,6 @@ class _Side:
     def _take(self, output: Output, found: Comparison) -> None:
         for decision, jobs in run.decisions(output):
             if decision.appended >= self._since:
+                found.told(self._name, decision)
                 for job in jobs:
                     found.take(self._name, job, decision.appended)

@@ -5,12 +5,12 @@ rows that were written apart; nothing follows from anything by how it is compute
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from schemas.report import DECIDED, OUTCOMES
 from streams.attribution import events
-from streams.reports.known import Known, addressed, comparable
+from streams.reports.known import Known, addressed
 from streams.reports.totals import Jobs, Totals, refused, waiting
 
 
@@ -30,7 +30,9 @@ def check(totals: Totals, known: Known, unfinished: Mapping[Jobs, int] | None) -
     `unfinished`: how many jobs lie unfinished in the delivery and delay topics; None when that is not known for the
     moment of the counts.
     """
-    addressed_by = addressed(totals, known)
+    addressed_by: Counter[Jobs] = Counter()
+    for (jobs, _), count in addressed(totals, known).items():
+        addressed_by[jobs] += count
     seen = {jobs.generation for jobs in totals.jobs} | {fired.generation for fired in totals.fired}
     differences = [
         *totals.odd,
@@ -43,22 +45,11 @@ def check(totals: Totals, known: Known, unfinished: Mapping[Jobs, int] | None) -
 
 def _undecided(totals: Totals, known: Known, addressed_by: Mapping[Jobs, int]) -> Iterator[str]:
     """For each generation, postback and day: derived events of its source = decided + noes."""
-    for jobs in sorted(addressed_by.keys() | _comparable(totals.jobs, known)):
+    for jobs in sorted(addressed_by.keys() | {jobs for jobs in totals.jobs if known.tells(jobs)}):
         counts = totals.jobs.get(jobs, Counter())
         decided, noes, fired = counts[DECIDED], refused(counts), addressed_by.get(jobs, 0)
         if decided + noes != fired:
             yield f"{_named(jobs)}: {fired:,} derived events, but {decided:,} decided and {noes:,} refused"
-
-
-def _comparable(rows: Iterable[Jobs], known: Known) -> set[Jobs]:
-    """The rows of postbacks that can be compared, in generations that are kept."""
-    able = {
-        (number, postback.id)
-        for number, configuration in known.generations.items()
-        for postback in configuration.postbacks
-        if comparable(postback)
-    }
-    return {jobs for jobs in rows if (jobs.generation, jobs.postback_id) in able}
 
 
 def _unended(totals: Totals, unfinished: Mapping[Jobs, int] | None) -> Iterator[str]:
@@ -98,6 +89,16 @@ def _pair(name: str) -> tuple[str, str]:
     family, colon, custom = name.partition(":")
     stem = family.removeprefix("first_").removesuffix("_ca")
     return f"{stem}{colon}{custom}", f"{stem}_ca{colon}{custom}"
+
+
+def persisting(before: Verdict, after: Verdict) -> Verdict:
+    """The later one, with only the differences of what differed before too: the rest was of different moments."""
+    subjects = {_subject(difference) for difference in before.differences}
+    return after._replace(differences=[one for one in after.differences if _subject(one) in subjects])
+
+
+def _subject(difference: str) -> str:
+    return difference.partition(": ")[0]
 
 
 def _named(jobs: Jobs) -> str:

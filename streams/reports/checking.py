@@ -6,7 +6,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from streams.reports import reading
-from streams.reports.check import Verdict, check
+from streams.reports.check import Verdict, check, persisting
 from streams.reports.known import Known
 from streams.reports.totals import Jobs, Totals, totals
 from streams.reports.unfinished import MOST, Delivery
@@ -26,21 +26,30 @@ def checked(settings: Settings, since: int | None, first: str | None, last: str 
     raises `Stop`.
 
     How many jobs lie unfinished is compared only when nothing was decided and nothing settled from before the counts
-    were read until after: otherwise both may be right, of different moments.
+    were read until after: otherwise both may be right, of different moments. Where something differs all is read once
+    more, and what differs only once is no difference.
     """
     delivery = Delivery(settings)
     try:
-        before = delivery.state()
-        known = Known(reading.configurations(settings))
-        summed = totals(reading.rows(settings, since), first, last)
-        unfinished: Counter[Jobs] | None = None
-        not_counted = f"more than {MOST:,} records to look through"
-        if before.records <= MOST:
-            unfinished, not_counted = delivery.jobs(before), ""
-            if delivery.state() != before:
-                unfinished, not_counted = None, "jobs are being decided or sent"
+        found = _looked(settings, delivery, since, first, last)
+        if found.verdict.differences:
+            again = _looked(settings, delivery, since, first, last)
+            found = again._replace(verdict=persisting(found.verdict, again.verdict))
     finally:
         delivery.close()
+    return found
+
+
+def _looked(settings: Settings, delivery: Delivery, since: int | None, first: str | None, last: str | None) -> Checked:
+    before = delivery.state()
+    known = Known(reading.configurations(settings))
+    summed = totals(reading.rows(settings, since), first, last)
+    unfinished: Counter[Jobs] | None = None
+    not_counted = f"more than {MOST:,} records to look through"
+    if before.records <= MOST:
+        unfinished, not_counted = delivery.jobs(before), ""
+        if delivery.state() != before:
+            unfinished, not_counted = None, "jobs are being decided or sent"
     return Checked(summed, check(summed, known, _of_days(unfinished, first, last)), not_counted)
 
 

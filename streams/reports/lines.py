@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from schemas.decision import NOES
-from schemas.report import CLAIMED, DECIDED, OUTCOMES
+from schemas.report import CLAIMED, DECIDED, OUTCOMES, cut
 from streams.engine.counts import counted_as
 from streams.reports.known import Known, addressed
-from streams.reports.totals import Fired, Jobs, Totals, waiting
+from streams.reports.totals import Campaign, Jobs, Totals, waiting
 
 #: What lines can be made by, in the order in which they stand.
 DIMENSIONS = ("day", "app", "partner", "campaign", "event", "postback")
@@ -21,7 +21,9 @@ TRANSACTIONS, TRANSACTIONS_CA = "payment", "payment_ca"
 
 
 class Asked(NamedTuple):
-    """What a report is made by, and what it is only of. A `campaign` is an id or a name."""
+    """What a report is made by, and what it is only of. A `partner` is an id, an alias or a stranger's name, a
+    `campaign` an id or a name.
+    """
 
     by: Sequence[str] = ("app", "partner", "event")
     app: str | None = None
@@ -61,7 +63,8 @@ class Line:
     @property
     def noes(self) -> dict[str, int]:
         """Why there was no job, most frequent first."""
-        return {reason: count for reason, count in self.counts.most_common() if reason in NOES and count}
+        counted = sorted(self.counts.items(), key=lambda one: (-one[1], one[0]))
+        return {reason: count for reason, count in counted if reason in NOES and count}
 
 
 class _Cell(NamedTuple):
@@ -79,24 +82,26 @@ def lines(totals: Totals, known: Known, asked: Asked) -> list[Line]:
     """The lines of the report, in the order of their dimensions."""
     found: dict[tuple[str, ...], Line] = {}
     places = [DIMENSIONS.index(name) for name in DIMENSIONS if name in asked.by]
-    campaigns = _campaign_names(totals)
+    only = _Only(totals, known, asked)
 
     def line(cell: _Cell) -> Line:
         at = tuple(cell[place] for place in places)
         return found.setdefault(at, Line(at))
 
-    if "postback" not in asked.by:
-        for cell, name, count in _events(totals, known, asked, campaigns):
+    by_postback = "postback" in asked.by
+    if not by_postback:
+        for cell, name, count in _events(totals, known, asked, only):
             _add(line(cell), name, count)
-    events = addressed(totals, known) if "postback" in asked.by else {}
-    for jobs, counts in totals.jobs.items():
-        cell = _cell(jobs, totals, known, campaigns)
-        if not _wanted(cell, asked, campaigns):
+    events = addressed(totals, known) if by_postback else {}
+    for jobs, campaign in dict.fromkeys([*totals.by_campaign, *events]):
+        cell = _cell(jobs, campaign, totals, only)
+        if not only.has(cell):
             continue
         one = line(cell)
-        one.counts.update(counts)
-        if "postback" in asked.by:
-            one.events = None if one.events is None or jobs not in events else one.events + events[jobs]
+        one.counts.update(totals.by_campaign.get((jobs, campaign), {}))
+        if by_postback:
+            told = one.events is not None and known.tells(jobs)
+            one.events = (one.events or 0) + events.get((jobs, campaign), 0) if told else None
     return [found[at] for at in sorted(found)]
 
 
@@ -108,34 +113,44 @@ def _add(line: Line, name: str, count: int) -> None:
     line.transactions_ca += count if event == TRANSACTIONS_CA else 0
 
 
-def _events(totals: Totals, known: Known, asked: Asked, campaigns: dict[str, str]) -> Iterator[tuple[_Cell, str, int]]:
+class _Only:
+    """What the report is only of, and what its campaigns are called."""
+
+    def __init__(self, totals: Totals, known: Known, asked: Asked) -> None:
+        seen = {Campaign(one.campaign_id, one.campaign_name) for one in totals.fired}
+        seen |= {campaign for _, campaign in totals.by_campaign}
+        #: The name that a campaign has beside its id, where both were seen.
+        self._names = {one.id: one.name for one in sorted(seen, key=str) if one.id and one.name}
+        partner = None if asked.partner is None else known.partner_named(asked.partner)
+        campaign = None if asked.campaign is None else self.named(Campaign(cut(asked.campaign), None))
+        self._wanted = (asked.app, partner, campaign, asked.event)
+
+    def named(self, campaign: Campaign) -> str:
+        """By its name, or by its id where it has none."""
+        return campaign.name or self._names.get(campaign.id or "") or campaign.id or ""
+
+    def has(self, cell: _Cell) -> bool:
+        """Whether that was asked for."""
+        found = (cell.app, cell.partner, cell.campaign, cell.event)
+        return all(one is None or one == other for one, other in zip(self._wanted, found, strict=True))
+
+
+def _events(totals: Totals, known: Known, asked: Asked, only: _Only) -> Iterator[tuple[_Cell, str, int]]:
+    """Derived events and where they stand. Where partners are told apart an event may be the agency's too; where they
+    are added up it counts once.
+    """
+    apart = "partner" in asked.by or asked.partner is not None
     for fired, counts in totals.fired.items():
-        partner, campaign = known.partner_of(fired), _campaign(fired)
+        partner, campaign = known.partner_of(fired), only.named(Campaign(fired.campaign_id, fired.campaign_name))
         for name, count in counts.items():
-            cell = _Cell(fired.day, fired.app_id, partner, campaign, name.removeprefix(CLAIMED))
-            if _wanted(cell, asked, campaigns):
-                yield cell, name, count
+            agency = known.agency_of(fired, name) if apart else None
+            for whose in (partner,) if agency is None else (partner, agency):
+                cell = _Cell(fired.day, fired.app_id, whose, campaign, name.removeprefix(CLAIMED))
+                if only.has(cell):
+                    yield cell, name, count
 
 
-def _cell(jobs: Jobs, totals: Totals, known: Known, campaigns: dict[str, str]) -> _Cell:
-    campaign = known.campaign_of(jobs) or ""
+def _cell(jobs: Jobs, campaign: Campaign, totals: Totals, only: _Only) -> _Cell:
     of_user = totals.stages.get((jobs.generation, jobs.postback_id)) == "user"
     event = counted_as(jobs.event, "user" if of_user else "device")
-    named = campaigns.get(campaign, campaign)
-    return _Cell(jobs.day, jobs.app_id, jobs.partner, named, event, jobs.postback_id)
-
-
-def _wanted(cell: _Cell, asked: Asked, campaigns: dict[str, str]) -> bool:
-    campaign = None if asked.campaign is None else campaigns.get(asked.campaign, asked.campaign)
-    wanted = (asked.app, asked.partner, campaign, asked.event)
-    found = (cell.app, cell.partner, cell.campaign, cell.event)
-    return all(one is None or one == other for one, other in zip(wanted, found, strict=True))
-
-
-def _campaign(fired: Fired) -> str:
-    return fired.campaign_name or fired.campaign_id or ""
-
-
-def _campaign_names(totals: Totals) -> dict[str, str]:
-    """The name that a campaign has beside its id, where both were seen."""
-    return {one.campaign_id: one.campaign_name for one in totals.fired if one.campaign_id and one.campaign_name}
+    return _Cell(jobs.day, jobs.app_id, jobs.partner, only.named(campaign), event, jobs.postback_id)

@@ -42,13 +42,22 @@ class Jobs(NamedTuple):
     event: str
 
 
+class Campaign(NamedTuple):
+    """The campaign of a source, as the records have it."""
+
+    id: str | None
+    name: str | None
+
+
 class Totals(NamedTuple):
-    """`fired` counts by derived event, `jobs` by `decided`, each no and each outcome. `stages`: in which stage a
-    postback of a generation was decided. `odd`: what is wrong with rows, in words; those are left out.
+    """`fired` counts by derived event, `jobs` by `decided`, each no and each outcome; `by_campaign` is the same as
+    `jobs`, by campaign too. `stages`: in which stage a postback of a generation was decided. `odd`: what is wrong with
+    rows, in words; those are left out.
     """
 
     fired: dict[Fired, Counter[str]]
     jobs: dict[Jobs, Counter[str]]
+    by_campaign: dict[tuple[Jobs, Campaign], Counter[str]]
     stages: dict[tuple[int, str], str]
     odd: list[str]
 
@@ -57,6 +66,7 @@ def totals(rows: Iterable[ReportRow], first: str | None = None, last: str | None
     """Sum the rows of the days from `first` to `last`, both included (None: all)."""
     fired: defaultdict[Fired, Counter[str]] = defaultdict(Counter)
     jobs: defaultdict[Jobs, Counter[str]] = defaultdict(Counter)
+    by_campaign: defaultdict[tuple[Jobs, Campaign], Counter[str]] = defaultdict(Counter)
     stages: dict[tuple[int, str], str] = {}
     odd: list[str] = []
     for row in rows:
@@ -68,11 +78,12 @@ def totals(rows: Iterable[ReportRow], first: str | None = None, last: str | None
             source = (row.publisher_name, row.agency_name, row.campaign_id, row.campaign_name)
             fired[Fired(row.day, row.app_id, row.generation, row.stage, *source)].update(row.counts)
             continue
-        of = (row.partner or "", row.postback_id or "", row.event or "")
-        jobs[Jobs(row.day, row.app_id, row.generation, *of)].update(row.counts)
+        of = Jobs(row.day, row.app_id, row.generation, row.partner or "", row.postback_id or "", row.event or "")
+        jobs[of].update(row.counts)
+        by_campaign[of, Campaign(row.campaign_id, row.campaign_name)].update(row.counts)
         if row.kind == "postback":
             stages[row.generation, row.postback_id or ""] = row.stage
-    return Totals(dict(fired), dict(jobs), stages, odd)
+    return Totals(dict(fired), dict(jobs), dict(by_campaign), stages, odd)
 
 
 def waiting(counts: Counter[str]) -> int:

@@ -111,6 +111,6 @@ def _counted(value: bytes | None) -> Jobs | None:
         job = _job(value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    if job.replay or not 0 <= job.day <= LAST_DAY:
+    if job.replay or not 0 < job.day <= LAST_DAY:
         return None
     return Jobs(day_named(job.day), job.app_id, job.generation, job.partner, job.postback_id, job.event)

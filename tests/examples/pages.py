@@ -183,5 +183,6 @@ def goes_out(configuration: Configuration, records: list[dict[str, Any]]) -> Ite
             if not job.shadow:
                 request = story.sent(job)
                 yield f"{job.postback_id}: {request.method} {request.url}"
+                yield from (f"    {name}: {value}" for name, value in request.headers)
                 if request.body is not None:
                     yield f"    {request.body.decode()}"

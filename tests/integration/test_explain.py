@@ -15,6 +15,7 @@ from schemas.config import DAY, HOUR
 from schemas.control import Control
 from streams.config import control
 from streams.errors import RUNTIME
+from streams.explain.words import moment
 from streams.local.exchange import Answer
 from streams.local.partner import Partner
 from streams.settings import Settings
@@ -28,6 +29,8 @@ from tests.support.waiting import eventually_async
 __all__ = ["ringback"]
 
 DEVICE = "game|abc"
+#: The devices of another user.
+OTHERS = ("first", "second", "third")
 #: Columns of the text; a line with a job or a topic of this test may be longer.
 WIDTH = 90
 CONFIGURATION = """\
@@ -46,6 +49,11 @@ postbacks:
   - {{id: shadow, app: game, partner: acme, event: payment, status: shadow, url: '{url}/shadow'}}
   - {{id: waiting, app: game, partner: slow, event: payment, delivery_method: all, url: '{url}/slow'}}
   - {{id: users, app: game, partner: globex, event: new_user, delivery_method: all, url: '{url}/user'}}
+  - {{id: user-first, app: game, partner: globex, event: first_payment, scope: user, delivery_method: all,
+     url: '{url}/first'}}
+  - {{id: user-back, app: game, partner: globex, event: re_engagement_user, delivery_method: all, url: '{url}/back'}}
+  - {{id: secret, app: game, partner: globex, event: payment, delivery_method: all,
+     url: '{url}/s?k=${{env:NO_SUCH_KEY}}'}}
   - {{id: opens, app: game, partner: globex, event: app_open, delivery_method: all, url: '{url}/open'}}
 """
 
@@ -90,6 +98,10 @@ class Shop:
         self.add("events", "e-bad", at + 14 * DAY + 1_000, self.now - 1_000)
         self.add("events", "e-other", at, event_name="payment", app_id="other", google_aid="abc")
         self.add("events", "e-held", self.now, self.now, event_name="launch", google_aid="waits", user_id="u2")
+        for number, device in enumerate(OTHERS):
+            self.add("installs", f"u-{device}", at + number, google_aid=device, user_id=None)
+            self.add("events", f"p-{device}", at + DAY, event_name="payment", google_aid=device, user_id="u9")
+            self.add("events", f"n-{device}", at + DAY, event_name="payment", google_aid=device, user_id=None)
         for topic, records in self._written.items():
             self.bench.write(topic, records)
 
@@ -139,11 +151,13 @@ async def test_the_story_of_records_that_a_worker_and_a_sender_have_seen(
         worker = start("worker")
         async with sending(settings):
             await asyncio.to_thread(wait_ready, worker, 60)
-            await eventually_async(lambda: asyncio.to_thread(lambda: len(shop.bench.terminal()) >= 7), within=40)
+            await eventually_async(lambda: asyncio.to_thread(lambda: len(shop.bench.terminal()) >= 13), within=40)
             await _postbacks(ask)
             await _results(ask)
             await _states(ask)
             await _nothing(ask)
+            await _found(ask)
+            await _users(ask)
 
 
 async def _postbacks(ask: Asking) -> None:
@@ -161,6 +175,8 @@ async def _postbacks(ask: Asking) -> None:
         "waits: the partner slow is paused (they asked for it)",
         "✗ paused (payment) the postback is paused: `status: paused` in generation 1",
         "✗ globex-payment (payment) `payment` goes by attribution 1, acme; this postback is for globex as publisher",
+        "… secret (payment) → job",
+        "no attempt is charged: its request needs ${env:NO_SUCH_KEY}, and most likely a secret has no value",
         "✗ users (new_user) not a new user: the user shop|u1 was first seen at",
         "· 2 other postbacks of the app do not fire on a `payment`; --all lists them",
     ):
@@ -175,6 +191,7 @@ async def _postbacks(ask: Asking) -> None:
     assert outcomes == {
         "acme-payment": "delivered", "shadow": "suppressed", "waiting": "waiting",
         "paused": None, "globex-payment": None, "globex-first": None, "users": None,
+        "user-first": None, "user-back": None, "secret": "waiting",
     }  # fmt: skip
     assert found["doubts"] == []
 
@@ -197,6 +214,7 @@ async def _states(ask: Asking) -> None:
     assert "attribution 1, by install acme; click 3 h before; used: first_payment_ca" in await ask.told("state", DEVICE)
     found = await ask.data("state", "--app", "game", "--id", "waits")
     assert (found["device_key"], found["held"], found["attributions"]) == ("game|waits", 1, [])
+    assert (await ask.told("state", "game|ABC")).startswith("device game|abc, partition ")
     assert "first seen" in await ask.told("state", "--user", "shop|u1")
     assert "no user shop|nobody is known" in await ask.refused("state", "--user", "shop|nobody")
 
@@ -205,12 +223,50 @@ async def _nothing(ask: Asking) -> None:
     told = await ask.refused("explain", "nothing", "-d", DEVICE)
     assert "there is no record nothing of device game|abc among:" in told
     assert "events partition" in told
-    assert "(7 of them seem to be of this device)" in told
+    assert "records of game|abc, by own time" in told
+    assert "payment duplicate e-17" in told
+    assert "did you mean e-old?" in await ask.refused("explain", "e_Old", "-d", DEVICE)
     recent = await ask.refused("explain", "e-1", "-d", DEVICE, "--since", "1d")
     assert "older ones are gone or were left out" in recent
     assert "no device game|typo is known" in await ask.refused("state", "game|typo")
     wrong = await ask.refused("explain", "e-1", "-d", "gone|abc")
     assert "no app gone is configured; there are game" in wrong
+    assert "(none is of this device)" in wrong
+    for close in (await ask.refused("explain", "e-1", "-d", "games|abc"), await ask.refused("state", "games|abc")):
+        assert "no app games is configured; there are game (did you mean game?)" in close
+    assert "no project shops is configured; there are shop" in await ask.refused("state", "--user", "shops|u1")
+
+
+async def _found(ask: Asking) -> None:
+    """What a device's key and a record's id are found by."""
+    listed = await ask.told("explain", "-d", DEVICE)
+    assert listed.startswith("records of game|abc, by own time")
+    assert "payment processed e-17" in listed
+    found = await ask.data("explain", "-d", "game|ABC")
+    assert (found["device_key"], found["older"]) == (DEVICE, 0)
+    results = {one["record_id"]: one["result"] for one in found["records"]}
+    assert (results["i-2"], results["e-old"]) == ("reinstall", "too_late")
+    assert "dead_letter" in results.values()
+    wrong = "no record is of game|ABC: the device's key is game|abc, since identifiers of this kind are lower-cased"
+    assert found["doubts"] == [wrong]
+    assert wrong in await ask.told("explain", "e-1", "-d", "game|ABC")
+    assert wrong in await ask.refused("explain", "nothing", "-d", "game|ABC")
+
+
+async def _users(ask: Asking) -> None:
+    """Three devices of one user, each in its partition: which one comes first is the worker's affair."""
+    stories = {one: await ask.told("explain", f"p-{one}", "-d", f"game|{one}") for one in OTHERS}
+    (first,) = [one for one, story in stories.items() if "✓ user-first (first_payment) → job" in story]
+    at = (await ask.data("explain", f"p-{first}", "-d", f"game|{first}"))["records"][0]["at"]
+    for one, story in stories.items():
+        if one != first:
+            named = f"record p-{first} of device game|{first} at {moment(at)}"
+            assert f"not the first `payment` of the user: that was {named}" in story
+            assert "the user's last activity, or first record, was 0 s before, record p-" in story
+        else:
+            assert "the record is the first of the user: nothing lies before it" in story
+    without = await ask.told("explain", "n-third", "-d", "game|third")
+    assert "`first_payment` needs the user (scope user), and the record carries no `user_id`" in without
 
 
 async def test_before_the_first_configuration_there_is_nothing_to_explain(settings: Settings, ringback: Run) -> None:

@@ -163,6 +163,7 @@ def test_the_past_is_read_through_both_configurations(
     assert first["before"]["url"] == "https://acme.example/i?c=c%201&k=${env:NO_SUCH_SECRET}"
     assert first["after"]["url"] == "https://acme.example/install?click=c%201&k=${env:NO_SUCH_SECRET}"
     assert examples["levels"][0]["after"]["url"] == "https://acme.example/l?x=1&a={attempt}"
+    assert [examples[name][0]["why"] for name in ("paid", "level")] == ["paused", None]
     assert (examples["level"][0]["record_id"], examples["level"][0]["after"]) == (
         f"{examples['level'][0]['device_key'].partition('|')[2]}-level",
         None,
@@ -174,7 +175,9 @@ def test_the_past_is_read_through_both_configurations(
     assert ["paid", "0", "20", "20", "0", "0"] in [line.split() for line in out.splitlines()]
     assert "    was https://acme.example/i?c=c%201" in out
     assert all(len(line) <= 80 for line in out.splitlines() if "https://" not in line)
+    assert "    was none: the postback is paused (paused)" in out
     assert "read 60 records, the oldest of" in err
+    assert "look new" not in err
     unchanged(settings, before)
 
 
@@ -221,6 +224,32 @@ def test_what_cannot_be_compared_is_told(
     file.write_text(FILES % {"prefix": prefix})
     found, _, err = ringback("plan", str(file), *arguments)
     assert (found, words in err, "Traceback" in err) == (status, True, False), err
+
+
+def test_out_of_the_shadow_jobs_are_sent_that_were_only_decided(
+    ringback: Run, prefix: str, history: None, tmp_path: Path
+) -> None:
+    file = tmp_path / "game.yaml"
+    file.write_text((FILES % {"prefix": prefix}).replace("status: paused", "status: shadow"))
+    assert ringback("apply", str(file))[0] == 0
+    file.write_text((FILES % {"prefix": prefix}).replace(", status: paused", ""))
+    status, out, err = ringback("plan", str(file), "--history", "3d")
+    assert status == 0, err
+    assert "paid leaves the shadow: its 20 jobs would be sent; until now none is" in out
+    assert ["paid", "20", "20", "0", "0", "0"] in [line.split() for line in out.splitlines()]
+
+
+def test_topics_without_their_beginnings_are_told(
+    settings: Settings, bootstrap: str, prefix: str, topics: tuple[str, str]
+) -> None:
+    record = sent("a", NOW, event_name="level")
+    produce(bootstrap, topics[1], [record, record])
+    assert not compare(settings, None, everything(prefix), NOW - DAY, quiet).cut
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    for deleted in admin.delete_records([TopicPartition(topics[1], record.partition or 0, 1)]).values():
+        deleted.result(10)
+    found = compare(settings, None, everything(prefix), NOW - DAY, quiet)
+    assert (found.cut, found.records) == (True, 1)
 
 
 def test_nothing_to_change_reads_nothing(ringback: Run, prefix: str, tmp_path: Path) -> None:

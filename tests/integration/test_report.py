@@ -11,6 +11,7 @@ from confluent_kafka import Producer
 
 from schemas.config import DAY
 from schemas.report import ReportRow, day_named
+from streams.reports import reading
 from streams.settings import Settings
 from tests.support.commands import Run, ringback
 from tests.support.sending import Bench, configuration, job_for, partner_named, postback_named
@@ -76,9 +77,27 @@ def test_the_newest_record_of_each_row_and_partition_counts(bench: Bench, ringba
         "report", "--to", day_named(TODAY - 21), "--by", "day", "--event", "install", "--format", "csv"
     )
     assert out.splitlines()[1].startswith(f"{day_named(TODAY - 40)},7,0,")
-    status, out, err = ringback("report", "--app", "none")
+    status, out, err = ringback("report", "--event", "payment")
     assert (status, out) == (0, "")
     assert "nothing of that was counted" in err
+
+
+def test_what_is_nowhere_is_told_with_what_was_probably_meant(bench: Bench, ringback: Run) -> None:
+    write(bench, installs(1), installs(1, campaign_name="Winter"))
+    for option, wrong, meant in (
+        ("--app", "gane", "game"),
+        ("--partner", "acne", "acme"),
+        ("--campaign", "Wintr", "Winter"),
+        ("--event", "instal", "install"),
+    ):
+        status, out, err = ringback("report", option, wrong)
+        assert (status, out, f"no such {option[2:]}: {wrong}; did you mean {meant}?" in err) == (2, "", True), err
+
+
+def test_no_cell_moves_the_cursor(bench: Bench, ringback: Run) -> None:
+    write(bench, row("events", publisher_name="a\x1b[2J\r\nb\x9b", counts={"install": 1}))
+    status, out, _ = ringback("report")
+    assert (status, "a\ufffd[2J\ufffd\ufffdb\ufffd  install" in out, len(out.splitlines())) == (0, True, 2)
 
 
 def test_check_compares_the_counts_with_the_jobs_that_lie_unfinished(bench: Bench, ringback: Run) -> None:
@@ -106,12 +125,34 @@ def test_check_compares_the_counts_with_the_jobs_that_lie_unfinished(bench: Benc
     assert ringback("report", "--check", "--to", day_named(TODAY - 1))[0] == 0
 
 
+def test_a_difference_that_is_gone_at_a_second_look_is_none(
+    bench: Bench, ringback: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(bench, installs(3), row(counts={"decided": 2}))
+    read, looks = reading.rows, []
+
+    def rows(settings: Settings, since: int | None = None) -> list[ReportRow]:
+        """As if the rest was written just after it was read."""
+        looks.append(since)
+        found = read(settings, since)
+        write(bench, row(counts={"decided": 2, "no_consent": 1}))
+        return found
+
+    monkeypatch.setattr(reading, "rows", rows)
+    status, out, err = ringback("report", "--check")
+    assert (len(looks), status) == (2, 1)
+    assert "2 decided and 0 refused" not in out
+    assert "2 wait by the counts, but 0 jobs lie" in out, err
+
+
 def test_what_was_asked_wrongly_is_told_before_kafka_is(ringback: Run) -> None:
     for arguments, told in (
         (("--by", "partner,colour"), "--by colour"),
         (("--from", "yesterday"), "--from yesterday"),
         (("--from", "2026-01-03", "--to", "2026-01-02"), "lies behind"),
         (("--days", "3", "--to", "2026-01-02"), "exclude each other"),
+        (("--days", "999999"), "--days 999999: expected 1 to 36,500"),
+        (("--days", "0"), "--days 0: expected"),
         (("--check", "--app", "game"), "--check looks at everything"),
     ):
         status, _, err = ringback("-b", "127.0.0.1:1", "report", *arguments)

@@ -20,7 +20,7 @@ FAMILIES = ("payment", "custom_payment", "registration", "authorization")
 ACTIVITIES = ("registration", "authorization", "launch", "visit", "impression", "payment")
 OTHER_RESERVED = ("launch", "visit", "impression", "uninstall")
 
-#: A device has its first attribution and so many of the newest.
+#: A device has its first attribution and so many more.
 KEPT = 16
 
 
@@ -188,7 +188,7 @@ class Reference:
             self.clock = entry.at
             derived = [self.by(self.periods[-1], "re_install")]
         else:
-            self.tell(entry, "reinstall")
+            self.tell(entry, "reinstall", late)
             return
         self.processed.append(entry.at)
         if self.app.platform == "web":
@@ -214,7 +214,19 @@ class Reference:
             touch = last.source
         self.periods.append(Period(last.number + 1, at, touch))
         if len(self.periods) > KEPT + 1:
-            del self.periods[1]
+            self.forget_one()
+
+    def forget_one(self) -> None:
+        """The oldest from which no partner counts its sessions any more; if there is none, the oldest. Neither the
+        first nor the current one.
+        """
+        between = self.periods[1:-1]
+        for place, period in enumerate(between, start=2):
+            partners = [later.source[:2] for later in self.periods[place:] if later.source]
+            if period.source is None or period.source[:2] in partners:
+                self.periods.remove(period)
+                return
+        self.periods.remove(between[0])
 
     def period_of(self, at: int) -> Period:
         begun = [period for period in self.periods if period.start <= at]

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from confluent_kafka import Producer
 
-from schemas.config import App, Configuration, Endpoint, Partner, Postback
+from schemas.config import DAY, App, Configuration, Endpoint, Partner, Postback
 from schemas.dead_letter import DeadLetter
 from schemas.job import Job, Part, Request
 from schemas.receipt import Receipt
@@ -75,6 +75,7 @@ def job_for(url: str, number: int = 0, now: int | None = None, **more: Any) -> J
         "max_age": 86_400_000,
         "retry_attempts": 3,
         "request": Request("GET", parts),
+        "day": now // DAY,
     }
     return Job(**(own | more))
 

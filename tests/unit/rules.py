@@ -493,6 +493,7 @@ EVENTS = (
         "and it goes by that one.",
         "sessions::test_for_a_partner_periods_count_from_the_start_of_its_attribution",
         "sessions::test_for_a_partner_the_latest_of_its_starts_counts",
+        "sessions::test_the_start_of_a_partner_is_remembered_however_often_others_start",
         "sessions::test_a_partner_without_an_attribution_has_no_sessions",
         "sessions::test_an_install_a_re_install_and_a_re_engagement_are_starts",
         "postbacks/sessions::"

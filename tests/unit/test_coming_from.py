@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from streams.attribution import events
+from streams.config.load import load_directory
 from streams.config.problems import ConfigurationErrors
 from tests.examples import pages
 from tests.examples.pages import Page
@@ -38,9 +40,44 @@ def test_every_key_of_a_postback_has_an_example() -> None:
 
 
 def test_the_index_lists_every_form() -> None:
-    listed = re.findall(r"\]\(([\w-]+\.md)\)", (pages.FOLDER / "README.md").read_text())
+    listed = re.findall(r"\]\(([\w-]+\.md)\) \|$", (pages.FOLDER / "README.md").read_text(), re.MULTILINE)
     assert sorted(listed) == [page.name for page in PAGES]
     assert len(PAGES) == 12
+
+
+def test_postbacks_of_two_pages_stand_in_one_configuration() -> None:
+    """The example of the index: one app, one partner, and each postback as it is on its page."""
+    index = Page("README.md", (pages.FOLDER / "README.md").read_text())
+    merged = index.configuration()
+    assert (len(merged.apps), len(merged.partners), len(merged.postbacks)) == (1, 1, 2)
+    before = index.text[: index.text.index("```yaml")].rpartition("\n\nFor example")[2]
+    named = re.findall(r"\]\(([\w-]+\.md)\)", before)
+    theirs = [page.configuration() for page in PAGES if page.name in named]
+    assert len(theirs) == 2
+    ours = {one.id: (one.event, one.delivery_method, one.endpoint) for one in merged.postbacks}
+    found = {one.id: (one.event, one.delivery_method, one.endpoint) for two in theirs for one in two.postbacks}
+    assert ours.items() <= found.items()
+    assert [sum(one.id in {each.id for each in two.postbacks} for one in merged.postbacks) for two in theirs] == [1, 1]
+
+
+def test_two_pages_in_one_folder_are_refused(tmp_path: Path) -> None:
+    """What the index warns of."""
+    for page in PAGES[1:3]:
+        (tmp_path / f"{page.name}.yaml").write_text(page.blocks("yaml")[0])
+    with pytest.raises(ConfigurationErrors, match="again"):
+        load_directory(tmp_path)
+
+
+def test_a_secret_in_a_header_and_a_hashed_device_id_are_shown() -> None:
+    used = [one.endpoint for page in PAGES for one in page.configuration().postbacks]
+    assert any("{partner." in value for one in used for value in one.headers.values())
+    assert any("|sha" in parameter.value for one in used for parameter in one.parameters)
+
+
+@pytest.mark.parametrize("name", ["kochava-event-postback", "kochava-reengagement", "mytracker-add-postback"])
+def test_where_sessions_are_looked_for_it_says_whose_they_are(name: str) -> None:
+    said = " ".join((pages.FOLDER / f"{name}.md").read_text().split())
+    assert "after another brought the user back; there is no `session_ca`" in said
 
 
 GOOD = """

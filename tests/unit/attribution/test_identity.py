@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from schemas import times
 from schemas.config import DAY, MINUTE
 from schemas.record import Event, Install
 from streams.attribution import identity
@@ -145,13 +146,25 @@ def test_an_own_time_more_than_5_minutes_after_the_append_time_is_taken_as_the_a
 
 
 def test_an_own_time_more_than_a_day_after_the_append_time_is_bad_input() -> None:
-    assert rejected(user_id="u", event_timestamp=START + DAY + 1).reason == "time"
+    found = rejected(user_id="u", event_timestamp=START + DAY + 1)
+    assert found.reason == "time"
+    told = [times.text(START + DAY + 1), times.text(START)]
+    assert found.detail == f"own time {told[0]} is more than a day after the append time {told[1]}"
+    assert told[0].endswith(".001Z")
 
 
 def test_an_own_time_before_2000_is_bad_input() -> None:
     assert placed(user_id="u", event_timestamp="2000-01-01T00:00:00Z").at == identity.EARLIEST
-    assert rejected(user_id="u", event_timestamp="1999-12-31T23:59:59.999Z").reason == "time"
+    found = rejected(user_id="u", event_timestamp="1999-12-31T23:59:59.999Z")
+    assert found == Rejection("time", "own time 1999-12-31T23:59:59.999Z is before 2000")
     assert rejected(user_id="u", event_timestamp=0).reason == "time"
+
+
+@pytest.mark.parametrize("written", [None, START])
+def test_an_append_time_after_the_year_9999_is_bad_input(written: int | None) -> None:
+    record = Event(app_id="com.example.game", event_name="x", user_id="u", event_timestamp=written)
+    found = identity.place(record, "event", START * 1_000, "", app("android"))
+    assert found == Rejection("time", "append time after the year 9999: it must be in milliseconds")
 
 
 def test_a_time_that_cannot_be_read_is_bad_input_that_names_the_field() -> None:

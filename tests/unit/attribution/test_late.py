@@ -93,6 +93,7 @@ def test_a_late_install_is_no_re_install() -> None:
     device.install(0, "acme")
     device.event("coins", 41 * DAY)
     assert device.install(40 * DAY, "globex", appended=41 * DAY) == ["reinstall"]
+    assert device.last.late
 
 
 def test_a_late_event_never_re_engages_even_in_front_of_the_first_attribution() -> None:

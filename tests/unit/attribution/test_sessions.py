@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.attribution.timeline import DAY, HOUR, Timeline
+from streams.attribution.state import KEPT
+from tests.unit.attribution.timeline import DAY, HOUR, START, Timeline
 
 
 def installed(**settings: object) -> Timeline:
@@ -139,6 +140,40 @@ def test_a_partner_without_an_attribution_has_no_sessions() -> None:
     device = three_starts()
     device.event("launch", 82 * DAY)
     assert counted(device, "initech") == ""
+
+
+def test_the_start_of_a_partner_is_remembered_however_often_others_start() -> None:
+    device = three_starts()
+    for time in range(1, 3 * KEPT):
+        device.event("launch", (80 + time * 40) * DAY, (None, "acme", "initech")[time % 3])
+    device.event("launch", (80 + 3 * KEPT * 40) * DAY)
+    assert counted(device, "globex") == "#2 session"
+    assert len(device.known.attributions) == KEPT + 1
+
+
+def test_a_publisher_of_another_agency_is_another_start() -> None:
+    device = installed()
+    device.event("launch", 40 * DAY, "globex/hooli")
+    for time in range(2, 2 * KEPT):
+        device.event("launch", time * 40 * DAY, "globex/initech")
+    assert device.sources()[:2] == ["acme", "globex/hooli"]
+
+
+def test_of_more_than_16_sources_besides_the_first_the_oldest_start_is_forgotten() -> None:
+    device = installed()
+    for time in range(1, KEPT + 1):
+        device.event("launch", time * 40 * DAY, f"p{time}")
+    assert counted_later(device, "p1") == "#2 session"
+    device.event("launch", 800 * DAY, "one more")
+    assert counted_later(device, "p1") == ""
+    assert counted_later(device, "p2") == "#3 session"
+    assert counted_later(device, "acme") == "#1 session"
+
+
+def counted_later(device: Timeline, publisher: str) -> str:
+    """`counted` at a launch two days after the newest record."""
+    device.event("launch", device.known.newest - START + 2 * DAY)
+    return counted(device, publisher)
 
 
 @pytest.mark.parametrize("kind", ["install", "re_install", "re_engagement"])

@@ -7,6 +7,8 @@ import json
 import pytest
 
 from streams.attribution.events import TABLE
+from streams.cli import pages
+from streams.cli.events import GOES_BY
 from streams.cli.main import run
 from streams.errors import USAGE
 
@@ -27,7 +29,17 @@ def test_a_row_says_whose_event_it_is_where_and_how_often_it_fires(capsys: Captu
     assert rows["first_payment"] == ["first_payment", "either", "first", "mobile", "the first in the lifetime"]
     assert rows["new_user"][1:4] == ["user", "first", "all"]
     assert rows["registration_ca"][1:] == ["device", "current", "all", "every time"]
-    assert rows["session"][1:4] == ["device", "current", "mobile"]
+    assert rows["session"][1:4] == ["device", "latest*", "mobile"]
+
+
+def test_what_goes_by_neither_attribution_says_so(capsys: Capture) -> None:
+    said = "at `all` current; otherwise the latest attribution to the postback's partner, also when another"
+    run(["events"])
+    assert f"* latest: {said}" in " ".join(capsys.readouterr().out.split())
+    assert f"| {said} partner has brought the user back since |" in pages.text("events.md")
+    run(["events", "--platform", "web"])
+    assert "*" not in capsys.readouterr().out
+    assert set(GOES_BY) <= {row.name for row in TABLE}
 
 
 def test_rows_stand_under_their_family_and_below_is_where_the_rules_are_from(capsys: Capture) -> None:
@@ -52,7 +64,7 @@ def test_json_has_everything_that_the_table_has(capsys: Capture) -> None:
     assert run(["events", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [(row["name"], row["family"], row["attribution"], row["source"]) for row in rows] == [
-        (row.name, row.family, row.goes_by, row.source) for row in TABLE
+        (row.name, row.family, "latest" if row.name == "session" else row.goes_by, row.source) for row in TABLE
     ]
     by_name = {row["name"]: row for row in rows}
     assert by_name["first_payment"]["scopes"] == ["device", "user"]

@@ -41,7 +41,7 @@ def test_what_cannot_be_meant_is_refused_before_kafka_is_looked_for(
     assert told in " ".join(capsys.readouterr().err.split())
 
 
-@pytest.mark.parametrize("arguments", [["explain", "e-1", "-d", "a|b"], ["state", "a|b"]])
+@pytest.mark.parametrize("arguments", [["explain", "e-1", "-d", "a|b"], ["explain", "-d", "a|b"], ["state", "a|b"]])
 def test_an_unreachable_broker_is_a_line_with_the_remedy(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

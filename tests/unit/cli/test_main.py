@@ -55,6 +55,25 @@ def test_every_command_tells_what_it_does(command: list[str], capsys: pytest.Cap
     assert "Usage: ringback" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("group", [[], ["topics"]])
+def test_no_sentence_in_a_list_of_commands_is_cut(
+    group: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run([*group, "--help"]) == 0
+    _, _, commands = capsys.readouterr().out.partition("Commands:\n")
+    assert [line for line in commands.splitlines() if not line.endswith(".")] == []
+    assert "..." not in commands
+    assert commands
+
+
+def test_the_two_meanings_of_config_are_told_where_each_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    assert "behind `render` it means YAML files of postbacks" in " ".join(capsys.readouterr().out.split())
+    assert run(["render", "--help"]) == 0
+    assert "`ringback --config FILE render`" in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize("arguments", [["nonsense"], ["feed"], ["settings", "--nonsense"], ["topics", "nonsense"]])
 def test_what_cannot_be_understood_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(arguments) == USAGE

@@ -107,6 +107,16 @@ def test_the_example_of_a_configuration_is_one(tmp_path: Path) -> None:
     assert [postback.id for postback in load_directory(tmp_path).postbacks] == ["acme-first-payment"]
 
 
+def test_the_noes_that_the_level_nos_leaves_out_are_on_the_page() -> None:
+    (row,) = [line for line in pages.text("outcomes.md").splitlines() if line.startswith("| `nos` |")]
+    assert set(re.findall(r"`(\w+)`", row.partition("other than")[2])) == decision.QUIET
+
+
+def test_headers_say_how_a_secret_stands_in_them() -> None:
+    rows = [line for line in pages.text("configuration.md").splitlines() if line.startswith("| `headers` |")]
+    assert ["${env:" in row for row in rows] == [True, True]
+
+
 def test_the_examples_of_macros_become_what_is_said() -> None:
     values = {"click_id": "a b&c", "revenue": 9.9, "event_timestamp": 1_767_434_130_000, "google_aid": "A-1"}
     rows = re.findall(r"^\| `([^`]+=[^`]+)` \| `([^`]+)`(.*) \|$", pages.text("macros.md"), re.MULTILINE)

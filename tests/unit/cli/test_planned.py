@@ -74,19 +74,65 @@ def test_what_is_no_character_to_show_moves_no_cursor() -> None:
     assert all(line.isprintable() for line in lines)
 
 
-def test_a_shadow_is_told() -> None:
-    new = configuration(postback("p", "install", status="shadow"))
-    assert "p is a shadow after: its jobs are decided, and never sent" in told(found(p=row(0, 1, 1, 0, 0)), NEW, new)
+ACTIVE, SHADOW, PAUSED = (configuration(postback("p", "install", status=one)) for one in ("active", "shadow", "paused"))
+GONE = configuration()
+
+
+@pytest.mark.parametrize(
+    ("live", "new", "counts", "said"),
+    [
+        (
+            SHADOW,
+            ACTIVE,
+            (5, 5, 0, 0, 0),
+            "p leaves the shadow: its 5 jobs would be sent; until now none is",
+        ),
+        (ACTIVE, SHADOW, (5, 5, 0, 0, 0), "p goes into shadow: its 5 jobs would be decided, and no longer sent"),
+        (SHADOW, SHADOW, (5, 6, 1, 0, 0), "p is in shadow, and stays there: its jobs are decided, and not sent"),
+        (SHADOW, PAUSED, (1, 0, 0, 1, 0), "p is in shadow: none of its jobs is sent"),
+        (PAUSED, SHADOW, (0, 5, 5, 0, 0), "p would be in shadow: its 5 jobs would be decided, and not sent"),
+        (GONE, SHADOW, (0, 5, 5, 0, 0), "p would be in shadow: its 5 jobs would be decided, and not sent"),
+    ],
+)
+def test_what_a_shadow_does_to_jobs_stands_above_the_table(
+    live: Configuration, new: Configuration, counts: tuple[int, ...], said: str
+) -> None:
+    lines = told(found(p=row(*counts)), live, new)
+    assert lines[2].startswith(said)
+    assert max(map(len, lines)) <= 80
+    assert ["p", *map(str, counts)] in [line.split() for line in lines]
+
+
+def test_a_shadow_of_which_nothing_changes_is_not_told() -> None:
+    assert told(found(p=row(5, 5, 0, 0, 0)), SHADOW, SHADOW)[-1].startswith("nothing would change")
+    assert told(found(p=row(0, 0, 0, 0, 0)), SHADOW, ACTIVE)[-1].startswith("nothing would change")
+
+
+def test_why_there_is_no_job_is_told_of_an_example() -> None:
+    fewer = [example(1, "https://a.example/", None)._replace(why="not_first_since")]
+    lines = told(found(p=row(1, 0, 0, 1, 0, fewer=fewer)), ACTIVE, ACTIVE)
+    assert lines[-3:] == [
+        "    was GET https://a.example/",
+        "    now none: the device has had its first since the attribution began",
+        "      (not_first_since)",
+    ]
+    late = [example(1, "https://a.example/", None)._replace(why="too_late")]
+    assert "older than the newest record" in told(found(p=row(1, 0, 0, 1, 0, fewer=late)), ACTIVE, ACTIVE)[-2]
+    assert told(found(p=row(1, 0, 0, 1, 0, fewer=fewer)), ACTIVE, GONE)[-1] == "    was GET https://a.example/"
 
 
 def test_what_else_to_know() -> None:
     lines = list(aside(found(), NEW))
-    assert lines[0] == ("read 2,000 records, the oldest of 2026-01-02T03:04:04Z, in 0.5 s (4,000/s); sent nothing")
-    assert "look new" in lines[-1]
+    assert lines == ["read 2,000 records, the oldest of 2026-01-02T03:04:04Z, in 0.5 s (4,000/s); sent nothing"]
     short = found()._replace(first=AT + 1, missing=("events",))
     lines = list(aside(short, NEW))
     assert "the topics hold less than was asked for" in lines
     assert any(line.startswith("the topic events does not exist: taken as empty") for line in lines)
+
+
+def test_that_devices_look_new_is_told_only_where_beginnings_are_gone() -> None:
+    assert not any("look new" in line for line in aside(found(), NEW))
+    assert "look new" in list(aside(found()._replace(cut=True), NEW))[-1]
 
 
 def test_programs_get_everything() -> None:
@@ -100,6 +146,7 @@ def test_programs_get_everything() -> None:
             "record_id": "r2",
             "device_key": "game|d",
             "event": "install",
+            "why": None,
             "before": None,
             "after": {"url": "https://a.example/2", "method": "GET", "headers": "", "body": ""},
         }

@@ -82,6 +82,7 @@ def test_the_request_is_shown_with_references_in_place_of_secrets(rendered: Rend
     assert "\r\nHost: acme.example\r\nUser-Agent: Ringback\r\n" in out
     assert "without the secrets of ${env:ACME_KEY}; --reveal puts them in" in err
     assert "install, attempt 1 of 4, to https://acme.example\n" in err
+    assert "install goes by attribution 1, acme\n" in err
 
 
 def test_secrets_are_put_in_when_that_is_asked_for(rendered: Rendered, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,6 +149,7 @@ def test_json_has_the_request_in_its_parts(rendered: Rendered) -> None:
     assert answer["request"].startswith("POST / HTTP/1.1\r\n")
     assert answer["hidden"] == ["${env:ACME_KEY}"]
     assert dict(answer["headers"])["Idempotency-Key"] == answer["job_id"]
+    assert answer["goes_by"] == "install goes by attribution 1, acme"
     assert (answer["event"], answer["record_id"], answer["shadow"]) == ("install", "i", False)
 
 
@@ -194,6 +196,7 @@ def test_the_record_may_come_from_standard_input(folder: Path) -> None:
             "bad.json: record 1 cannot be used",
         ),
         (["install"], "record"),
+        (["moment", "-r", "i.json", "--config", "c.yaml", "--attempt", "4"], "--attempt 4: moment has only 3"),
     ],
 )
 def test_what_cannot_be_understood_is_2(

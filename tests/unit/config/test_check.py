@@ -121,6 +121,12 @@ def test_an_alias_of_an_incoming_name_is_refused_with_what_is_meant(tmp_path: Pa
         assert f"postbacks[0].{key} '{event}' is not a derived event; did you mean {meant}?" in line
 
 
+def test_session_ca_is_refused_with_whose_sessions_are(tmp_path: Path) -> None:
+    (line,) = told(tmp_path, postback(event="session_ca"))
+    assert "'session_ca' is not a derived event; session is each partner's own" in line
+    assert line.endswith("also when another partner has brought the user back since; write session")
+
+
 @pytest.mark.parametrize("event", ["first_payment", "first_custom_payment"])
 def test_a_first_payment_may_be_the_devices_or_the_users(tmp_path: Path, event: str) -> None:
     for given in ({"event": event}, {"match_event": event}):

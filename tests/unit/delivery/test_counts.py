@@ -17,8 +17,10 @@ from streams.delivery.settling import Ended, Record
 OTHER = (0, Record("receipts", b"k", b"{}"))
 
 
-def ended(outcome: str = "delivered", postback: str = "p", day: int = 20_000) -> Ended:
-    return Ended(day, "game", 1, "acme", postback, "install", outcome)  # type: ignore[arg-type]
+def ended(
+    outcome: str = "delivered", postback: str = "p", day: int = 20_000, campaign: tuple[str, str | None] = ("c1", None)
+) -> Ended:
+    return Ended(day, "game", 1, "acme", postback, "install", *campaign, outcome)  # type: ignore[arg-type]
 
 
 def receipt(one: Ended, partition: int = 0) -> tuple[int, Record]:
@@ -59,6 +61,13 @@ def test_a_transaction_holds_the_whole_count_of_each_row_it_adds_to() -> None:
     assert (row.kind, row.stage, row.day, row.app_id, row.generation) == ("ended", "sender", "2024-10-04", "game", 1)
     assert (row.partner, row.event, row.counts) == ("acme", "install", {"delivered": 3, "failed": 1})
     assert topic.sums()["2024-10-04", "q"] == {"delivered": 1}
+
+
+def test_campaigns_have_rows_of_their_own() -> None:
+    topic = Topic()
+    Counting(topic, Counts("report", "w"))([receipt(ended()), receipt(ended(campaign=("c2", "Winter")))], [])
+    found = {(row.campaign_id, row.campaign_name): row.counts for row in topic.rows.values()}
+    assert found == {("c1", None): {"delivered": 1}, ("c2", "Winter"): {"delivered": 1}}
 
 
 def test_what_ends_nothing_writes_no_row() -> None:

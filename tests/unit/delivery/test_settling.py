@@ -92,7 +92,7 @@ def counted(settlement: Settlement) -> list[Ended]:
 
 
 def test_an_end_counts_once_whatever_it_is_and_on_the_day_of_its_record() -> None:
-    ended, one = job(day=20_000, generation=7), Outcome("answer", 200)
+    ended, one = job(day=20_000, generation=7, campaign_id="c1", campaign_name="Winter"), Outcome("answer", 200)
     settlements = {
         "delivered": SETTLING.ruled(ended, SOURCE, one, retry.Delivered(), NOW),
         "failed": SETTLING.ruled(ended, SOURCE, one, retry.Failed("attempts_used_up"), NOW),
@@ -100,7 +100,8 @@ def test_an_end_counts_once_whatever_it_is_and_on_the_day_of_its_record() -> Non
         "expired": SETTLING.ended(ended, SOURCE, End("expired", "max_age"), NOW),
     }
     for outcome, settlement in settlements.items():
-        assert counted(settlement) == [Ended(20_000, "game", 7, "acme", "acme-install", "install", outcome)]
+        row = (20_000, "game", 7, "acme", "acme-install", "install", "c1", "Winter")
+        assert counted(settlement) == [Ended(*row, outcome)]
         assert settlement.terminal == outcome
 
 
@@ -111,6 +112,8 @@ def test_what_has_not_ended_what_ended_before_and_what_is_no_job_count_nothing()
         SETTLING.ruled(job(replay=True), SOURCE, one, retry.Delivered(), NOW),
         SETTLING.poisoned(Poison("bad"), SOURCE, b"{}", NOW),
         SETTLING.poisoned(Poison("day is -1", job(day=-1)), SOURCE, b"{}", NOW),
+        # Written before there were reports: it was not counted as decided.
+        SETTLING.ruled(job(day=0), SOURCE, one, retry.Delivered(), NOW),
     ):
         assert counted(settlement) == []
-    assert len(counted(SETTLING.poisoned(Poison("bad", job()), SOURCE, b"{}", NOW))) == 1
+    assert len(counted(SETTLING.poisoned(Poison("bad", job(day=20_000)), SOURCE, b"{}", NOW))) == 1

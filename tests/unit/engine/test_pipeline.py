@@ -51,8 +51,14 @@ def configuration(url: str = "https://x.example/?e={event}&n={attribution_number
 class Lane:
     """One partition as the engine keeps it: rows, holds, and all that was ever written."""
 
-    def __init__(self, limits: Limits | None = None, config: Configuration | None = None, level: Level = "off") -> None:
-        names = Names("delivery", "decisions", "dead-letters", "users", "report")
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        config: Configuration | None = None,
+        level: Level = "off",
+        worker: str = "",
+    ) -> None:
+        names = Names("delivery", "decisions", "dead-letters", "users", "report", worker)
         self.pipeline = Pipeline(names, level, limits or Limits(), partition_of)
         self.pipeline.configure(config or configuration())
         self.rows: dict[bytes, bytes] = {}
@@ -182,6 +188,22 @@ def test_bad_input_is_a_dead_letter_and_the_next_record_is_decided(value: bytes 
     assert (output.taken, lane.fired) == (3, ALL_OF_A_FIRST_PAYMENT)
     assert lane.counts["dead_letters_total", "input", reason] == 1
     assert lane.counts["records_total", "events", "dead_letter"] == 1
+
+
+def test_an_append_time_that_is_no_millisecond_is_a_dead_letter_and_nothing_stops() -> None:
+    lane = Lane()
+    far = [
+        event(1)._replace(appended=T0 * 1_000),
+        event(2, event_timestamp=None)._replace(appended=T0 * 1_000),
+        event(3, event_timestamp=None)._replace(appended=1 << 60),
+        event(4, event_timestamp=T0 * 1_000)._replace(appended=T0 * 1_000),
+    ]
+    output = lane.run([install(), event(), *far], progress=1 << 61)
+    assert [letter.reason for letter in lane.dead_letters] == ["time"] * 4
+    assert (output.taken, lane.fired) == (6, ALL_OF_A_FIRST_PAYMENT)
+    # The last millisecond that has a day is one like any other.
+    lane.run([event(5, event_timestamp=None)._replace(appended=253_402_300_799_999)], progress=1 << 61)
+    assert "9999-12-31" in {row.day for row in lane.report.values()}
 
 
 def test_a_record_that_is_too_large_is_a_dead_letter_with_its_raw_bytes() -> None:

@@ -17,7 +17,7 @@ from schemas.user import UserRecord
 from streams.attribution import users
 from streams.engine.output import Limits, Names, Output
 from streams.engine.pipeline import Holds, Pipeline, Raw
-from streams.engine.users import UserPipeline, user_row
+from streams.engine.users import USER_PREFIX, UserPipeline, user_row
 from streams.kafka import partition_of, users_partitions
 from streams.postbacks.decide import Level
 from tests.unit.engine.test_pipeline import EVENTS, INSTALLS, event, install
@@ -56,10 +56,12 @@ def configuration(*, apps: Sequence[App] = APPS, method: Any = "all", scope: Any
 class Stages:
     """Both stages in memory, with one partition of each."""
 
-    def __init__(self, config: Configuration | None = None, level: Level = "off", **limits: int) -> None:
+    def __init__(
+        self, config: Configuration | None = None, level: Level = "off", names: Names = NAMES, **limits: int
+    ) -> None:
         config = config or configuration()
-        self.device = Pipeline(NAMES, level, Limits(**limits), partition_of)
-        self.user = UserPipeline(NAMES, level, Limits(**limits))
+        self.device = Pipeline(names, level, Limits(**limits), partition_of)
+        self.user = UserPipeline(names, level, Limits(**limits))
         self.device.configure(config)
         self.user.configure(config)
         self.rows: dict[bytes, bytes] = {}
@@ -86,6 +88,10 @@ class Stages:
         self.written += [(one.topic, one.value) for one in output.outgoing]
         jobs = [msgspec.json.decode(one.value, type=Job) for one in output.outgoing if one.topic == "delivery"]
         return [f"{job.event} {job.record_id}" for job in jobs]
+
+    def users(self) -> set[bytes]:
+        """The users that have a state."""
+        return {key for key in self.user_rows if key.startswith(USER_PREFIX)}
 
     def of(self, topic: str, kind: type[Any]) -> list[Any]:
         return [msgspec.json.decode(value, type=kind) for name, value in self.written if name == topic]
@@ -197,12 +203,50 @@ def test_what_is_no_user_record_is_a_dead_letter(value: bytes) -> None:
     assert (letter.reason, letter.topic, letter.offset) == ("invalid", "users", 7)
 
 
+@pytest.mark.parametrize("key", [None, b"\xff"])
+def test_a_record_without_a_readable_key_is_a_dead_letter(key: bytes | None) -> None:
+    stages = Stages()
+    stages.run([install(user_id="u")])
+    assert stages.tell([stages.told[0]._replace(key=key)]) == []
+    (letter,) = stages.of("dead-letters", DeadLetter)
+    assert (letter.reason, letter.topic) == ("invalid", "users")
+
+
 def test_users_of_an_app_that_is_gone_are_ignored_and_counted() -> None:
     stages = Stages()
     stages.run([install(user_id="u")])
     stages.user.configure(configuration(apps=APPS[1:]))
     output = stages.user.process(0, stages.told, None, 0, lambda keys: [None] * len(keys), Holds(), 1)
     assert (output.outgoing, output.counts[("records_total", "users", "unknown_app")]) == ([], 1)
+
+
+def test_what_a_worker_of_another_id_has_told_is_skipped_and_counted() -> None:
+    """Under a new id the worker reads the topic from its beginning, and tells everything anew behind that."""
+    old, new = Stages(names=NAMES._replace(worker="old")), Stages(names=NAMES._replace(worker="new"))
+    of_before = Stages()
+    old.run([install(9, device="b", user_id="u", id="later")])
+    history = [install(user_id="u", id="first"), install(9, device="b", user_id="u", id="later")]
+    assert new.tell(old.told) == []
+    assert new.user_rows == {}
+    assert new.run(history) == ["new_user first"]
+    output = new.user.process(0, old.told, None, 0, lambda keys: [None] * len(keys), Holds(), 1)
+    assert (output.taken, output.outgoing, output.puts) == (1, [], {})
+    assert output.counts["records_total", "users", "foreign"] == 1
+    # Before there was a worker in the record.
+    of_before.run(history)
+    assert old.tell(of_before.told) == []
+    assert Stages(names=NAMES._replace(worker="new")).tell(of_before.told) == ["new_user first"]
+
+
+def test_an_app_may_change_its_project_while_its_records_wait() -> None:
+    stages = Stages()
+    stages.run([install(user_id="u", id="i")])
+    moved = [msgspec.structs.replace(app, project="elsewhere") for app in APPS]
+    fresh = Stages(configuration(apps=moved))
+    assert fresh.tell(stages.told) == ["new_user i"]
+    assert fresh.users() == {user_row("p|u")}
+    assert fresh.run([install(5, device="b", user_id="u", id="o")]) == ["new_user o"]
+    assert fresh.users() == {user_row("p|u"), user_row("elsewhere|u")}
 
 
 def test_records_are_counted_under_the_users_topic() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from schemas.receipt import Receipt
 from streams.attribution import state
-from streams.explain.shown import device_lines, story_lines
+from streams.explain.listing import listing
+from streams.explain.shown import device_lines, listing_lines, story_lines
 from streams.explain.timeline import device_story
 from tests.unit.explain.building import DAY, DEVICE, HOUR, MINUTE, SECOND, START, World, postback
 
@@ -69,12 +70,14 @@ def blocks() -> Mapping[str, str]:
     world = example()
     first, again = world.stories("e-17")
     late = world.story("e-18")
-    device = world.material("").history.device
+    history = world.material("").history
+    device = history.device
     assert device is not None
     size = len(state.encode(device))
     shown = device_story(DEVICE, 0, device, size, world.app, (), world.now)
     both = ["1 of 2:", *story_lines(first), "", "2 of 2:", *story_lines(again)]
     return {
+        "ringback explain --device 'game|abc'": "\n".join(listing_lines(listing(DEVICE, history))),
         "ringback explain e-17 --device 'game|abc'": "\n".join(both),
         "ringback explain e-18 --device 'game|abc'": "\n".join(story_lines(late)),
         "ringback state 'game|abc'": "\n".join(device_lines(shown)),

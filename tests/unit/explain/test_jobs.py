@@ -6,7 +6,7 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from schemas.config import Partner
+from schemas.config import Endpoint, Partner
 from schemas.control import Control, Target
 from schemas.dead_letter import JOB_REASONS, DeadLetter
 from schemas.job import Job
@@ -211,6 +211,12 @@ WAITS = {
         lambda: Sent(delivery_delay=5 * MINUTE),
         "waits: `delivery_delay` 5 min, due 2026-01-01T00:05:00Z (in 4 min)",
     ),
+    "ours": (
+        lambda: Sent().change(due_at=START + 2 * MINUTE),
+        "waits, and no attempt is charged: what kept it was on the sender's side (a name that could not be looked up, "
+        "a connection or file too many), or a pause or hold that is over; the sender's log says so. It is tried again "
+        "2026-01-01T00:02:00Z (in 1 min)",
+    ),
     "limit": (
         lambda: Sent().change(due_at=START + 2 * MINUTE, reserved=True),
         "waits for a slot of its partner acme (its limits, a hold or its breaker), due 2026-01-01T00:02:00Z (in 1 min)",
@@ -228,6 +234,36 @@ def test_each_reason_to_wait_is_told(word: str) -> None:
     story = make().story()
     assert story.outcome == "waiting"
     assert words in story.text
+
+
+@pytest.mark.parametrize(("due", "when"), [(2 * MINUTE, "(in 1 min)"), (MINUTE - SECOND, "(1 s ago)")])
+def test_a_job_whose_secret_has_no_value_is_told_with_the_secret(due: int, when: str) -> None:
+    endpoint = Endpoint(url="https://a.example/?k=${env:ACME_KEY}&s={event|hmac_sha256:${file:/run/acme}}")
+    sent = Sent(endpoint=endpoint).change(due_at=START + due)
+    text = sent.story().text
+    assert "waits, and no attempt is charged: its request needs ${env:ACME_KEY} and ${file:/run/acme}" in text
+    assert "most likely a secret has no value where the sender runs: its log and, on that machine, `ringback" in text
+    assert text.endswith(when)
+    assert "slot" not in text
+
+
+def test_a_delay_that_was_changed_since_is_told_as_a_delay() -> None:
+    sent = Sent(delivery_delay=5 * MINUTE)
+    material = sent.world.material("e")
+    later = copy(sent.world.configuration.postbacks[0], delivery_delay=HOUR)
+    material.live = copy(sent.world.configuration, postbacks=(later,), generation=8)
+    assert job_story(material, sent.id).text.startswith("waits: `delivery_delay` 5 min")
+
+
+def test_a_redelivery_that_was_put_off_without_an_attempt_says_so() -> None:
+    assert "waits for its redelivery, attempt 2" in redelivery().story().text
+    assert "no attempt is charged" in redelivery().change(attempts=1, due_at=START + 5 * MINUTE).story().text
+
+
+def test_the_age_of_a_job_is_exact_beside_the_age_that_it_may_have() -> None:
+    sent = Sent()
+    sent.world.now = START + DAY + SECOND
+    assert "is 1 d 1 s old, more than the partner's `max_age` 1 d" in sent.story().text
 
 
 def test_every_end_and_every_reason_has_its_sentence_and_its_case() -> None:

@@ -128,7 +128,7 @@ def not_the_first_of_the_user() -> Case:
     world.event("e-1", 0, user_id="u1")
     world.event("e-2", DAY, user_id="u1")
     world.users()
-    return world, "e-2", "first_payment", "not the first `payment` of the user: the user's state says so"
+    return world, "e-2", "first_payment", "of the user: that was record e-1 of device game|abc at 2026-01-01T00:00:00Z"
 
 
 def not_first_since() -> Case:
@@ -162,7 +162,11 @@ def no_re_engagement_of_the_user() -> Case:
     world.event("e-1", 0, user_id="u1")
     world.event("e-2", DAY, user_id="u1")
     world.users()
-    return world, "e-2", "re_engagement_user", "active on some device within the inactivity window of 30 d before"
+    words = (
+        "the user's last activity, or first record, was 1 d before, record e-1 of device game|abc at "
+        "2026-01-01T00:00:00Z; that is not more than the inactivity window of 30 d"
+    )
+    return world, "e-2", "re_engagement_user", words
 
 
 def same_period() -> Case:
@@ -193,13 +197,21 @@ def late() -> Case:
     return world, "e-2", "re_engagement", words
 
 
+def a_session_before_all() -> Case:
+    world = World(postback("session"))
+    world.install("i", 2 * DAY, publisher_name="acme")
+    world.event("e", DAY, "launch", appended=3 * DAY)
+    return world, "e", "session", "own time 2026-01-02T00:00:00Z lies before all attributions of the device"
+
+
 def late_for_the_user() -> Case:
     world = World(postback("re_engagement_user", delivery_method="all"))
     world.install("i", 0, user_id="u1")
     world.event("e-1", 2 * DAY, "launch", user_id="u1")
     world.event("e-2", DAY, "launch", appended=3 * DAY, user_id="u1")
     world.users()
-    return world, "e-2", "re_engagement_user", "the record is late for its user: a newer one"
+    words = "is late for its user: a newer one, of 2026-01-03T00:00:00Z, 1 d later, had been processed before it"
+    return world, "e-2", "re_engagement_user", words
 
 
 #: Reason → what gives it. Those with an own sentence for one event stand under both.
@@ -226,6 +238,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "same_period": same_period,
     "same_period/first": the_first_period,
     "late": late,
+    "late/session": a_session_before_all,
     "late/re_engagement_user": late_for_the_user,
 }
 
@@ -265,6 +278,6 @@ def test_a_reason_that_was_recorded_counts_before_what_the_rules_come_to_now(rea
 def test_clues_are_asked_for_by_sentences_only() -> None:
     from streams.explain import sentences
 
-    tables = (sentences.NOES, sentences.RESULTS, sentences.DIFFERENCES)
+    tables = (sentences.NOES, sentences.RESULTS, sentences.RELEASES, sentences.SILENT, sentences.DIFFERENCES)
     asked = "".join(text for table in tables for text in table.values())
     assert [name for name in CLUES if f"{{{name}}}" not in asked] == []

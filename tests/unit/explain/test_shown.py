@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from streams.explain.found import Looked
-from streams.explain.shown import looked_lines, story_lines
-from tests.unit.explain.building import DAY, START, World, postback
+from streams.explain.listing import listing
+from streams.explain.shown import listing_lines, looked_lines, story_lines
+from tests.unit.explain.building import DAY, DEVICE, HOUR, START, World, postback
 
 
 def world() -> World:
@@ -47,12 +48,13 @@ event `payment` e of game|abc
               (by attribution 1, acme) and first_payment of the user (by
               attribution 1, acme)
   user        shop|u1: first seen 2026-01-01T00:00:00Z on device game|abc, by
-              record i
+              record i. Last activity, or first record: i of device game|abc at
+              2026-01-01T00:00:00Z, 1 d before; inactivity window 30 d
 
 postbacks, by generation 7
   … p (payment) → job {job}
-      is 98 d 23 h old, more than the partner's `max_age` 1 d, and has no
-      receipt: it will be `expired` when a sender reads it
+      is 98 d 23 h 59 min 57 s old, more than the partner's `max_age` 1 d, and
+      has no receipt: it will be `expired` when a sender reads it
   ✗ first (first_payment)
       `first_payment` goes by attribution 1, acme; this postback is for globex
       as publisher
@@ -97,6 +99,25 @@ def test_programs_get_the_same_story_as_data() -> None:
     ]
     assert found["postbacks"][0]["job"]["outcome"] == "waiting"
     assert found["others"] == {"installs": "install"}
+
+
+def test_a_list_of_records_is_a_line_each_and_the_newest_comes_last() -> None:
+    made = world()
+    made.event("late", HOUR, "coins", appended=DAY + 3_000)
+    made.event("e", DAY, appended=DAY + 4_000)
+    made.raw(b"{")
+    history = made.material("").history
+    assert list(listing_lines(listing(DEVICE, history))) == [
+        "records of game|abc, by own time",
+        "  2026-01-01T00:00:00Z      install  processed       i",
+        "  -                         event    dead_letter     events-0-3",
+        "  2026-01-01T01:00:00Z      coins    processed late  late",
+        "  2026-01-02T00:00:00Z      payment  processed       e",
+        "  2026-01-02T00:00:00Z      payment  duplicate       e",
+    ]
+    short = listing(DEVICE, history, most=1)
+    assert (short.older, short.records[0].result) == (4, "duplicate")
+    assert list(listing_lines(short))[1] == "  … 4 older ones"
 
 
 def test_what_was_looked_through_is_a_line_for_each_topic() -> None:

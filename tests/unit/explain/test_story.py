@@ -188,7 +188,10 @@ def test_a_dead_letter_of_what_followed_from_a_record_is_told_too() -> None:
             "click",
             "6 min after the record; lookback 7 d (the default), 5 min of clock skew allowed: it lies",
         ),
-        (None, "click", "acme: click at the record's own time; lookback 7 d (the default): counts"),
+        (0, "click", "acme: click at the record's own time; lookback 7 d (the default): counts"),
+        (-7 * DAY - 1, "click", "click 7 d 1 ms before the record; lookback 7 d (the default): too old, does not"),
+        (5 * MINUTE + 1, "click", "click 5 min 1 ms after the record; lookback 7 d (the default), 5 min of clock"),
+        (None, "click", "acme: click with no time given, so the record's own; lookback 7 d (the default): counts"),
     ],
 )
 def test_whether_a_touch_counts_is_told_with_its_arithmetic(click: int | None, kind: str, words: str) -> None:
@@ -235,13 +238,20 @@ def test_what_was_held_says_how_it_was_released() -> None:
     world.event("e-1", 0)
     world.event("e-2", HOUR, appended=10 * SECOND)
     world.install("i", 5 * SECOND, appended=30 * SECOND)
-    assert "held until its install came, record i, appended 2026-01-01T00:00:30Z" in world.said("e-1", "result")
+    assert world.said("e-1", "result") == (
+        "It was processed: it was held, since the device was unknown when it was read, and its install might still "
+        "come from another topic. Its install came, record i, appended 2026-01-01T00:00:30Z, and went first; then the "
+        "held records, in the order of their own times."
+    )
+    assert "since the device held 1 other record already when it was read. Its" in world.said("e-2", "result")
     assert world.said("e-1", "order").startswith("late: its own time lies 5 s before the newest of the device")
     assert world.said("e-2", "order") == "not late: the newest before it was at 2026-01-01T00:00:05Z"
 
     alone = World()
     alone.event("e", 0)
-    assert "no install came before 2026-01-01T00:01:00Z (append time), and it was" in alone.said("e", "result")
+    assert "No install came before 2026-01-01T00:01:00Z (append time); when every source had" in alone.said(
+        "e", "result"
+    )
     assert "1 (organic, assumed) since" in alone.said("e", "attribution")
 
     full = World()
@@ -250,6 +260,60 @@ def test_what_was_held_says_how_it_was_released() -> None:
     full.event("e-2", 0)
     for record_id in ("e-1", "e-2"):
         assert "released when the device held as many records as it may" in full.said(record_id, "result")
+
+
+def test_what_was_held_for_a_dormant_device_says_so_after_its_release() -> None:
+    world = World()
+    world.install("i", 0)
+    world.event("e-2", 31 * DAY + HOUR, appended=31 * DAY + HOUR)
+    world.event("e-1", 31 * DAY, appended=31 * DAY + HOUR)
+    assert (
+        "it was held, since the device was dormant when it was read (last activity or start 2026-01-01T00:00:00Z, 31 d "
+        "1 h before, inactivity window 30 d), and a re-install might still come from another topic. No install came"
+    ) in world.said("e-2", "result")
+    assert "the held records were released, in the order of their own times" in world.said("e-1", "result")
+    assert "re-engagement" in world.said("e-1", "activity")
+
+
+def test_the_arithmetic_is_exact_at_the_edge_of_the_window() -> None:
+    world = World(install_grace=0)
+    world.install("i", 0)
+    world.event("e", 30 * DAY + SECOND)
+    assert world.said("e", "activity") == (
+        "last activity or start 2026-01-01T00:00:00Z, 30 d 1 s before; inactivity window 30 d: a re-engagement"
+    )
+
+
+def test_a_late_install_that_claims_an_assumed_device_is_told_as_a_claim() -> None:
+    world = World(postback("install"), postback("re_install", id="again", delivery_method="all"))
+    world.event("e", 2 * DAY, appended=3 * DAY)
+    world.install("i", DAY, appended=5 * DAY, publisher_name="acme")
+    claim = world.said("i", "claim")
+    assert "the device was assumed organic, since no install had been seen, and this install claims it" in claim
+    assert "`install` fires with the install's own source. Attribution 1 is now that of acme" in claim
+    assert world.said("i", "order") == (
+        "late: its own time lies 1 d before the newest of the device, 2026-01-03T00:00:00Z. A claim may be late"
+    )
+    assert world.said("i", "activity").endswith("a claim, which moves no window")
+    assert "opens no attribution" not in world.text("i").partition("postbacks, by")[0]
+
+
+def test_a_claim_within_its_window_is_told_with_its_arithmetic() -> None:
+    world = World()
+    world.install("i-1", 0)
+    world.install("i-2", HOUR + SECOND, publisher_name="acme")
+    assert world.said("i-2", "claim").startswith(
+        "the organic install at 2026-01-01T00:00:00Z had no source, and this one, 1 h 1 s away, claims it "
+        "(`claim_window` 1 d). Attribution 1 is now that of acme"
+    )
+    assert world.said("i-1", "claim") == ""
+
+
+def test_an_organic_install_claims_an_assumed_device_too() -> None:
+    world = World()
+    world.event("e", 0)
+    world.install("i", HOUR)
+    assert "Attribution 1 is now organic, with an install that was seen" in world.said("i", "claim")
 
 
 def test_a_dormant_device_says_since_when() -> None:

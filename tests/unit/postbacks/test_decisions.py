@@ -177,10 +177,10 @@ def test_the_level_all_tells_jobs_too() -> None:
 def test_a_job_that_is_too_large_is_a_no_at_every_level(level: Any) -> None:
     found = decided(Index(configuration(postback())), fact(touch()), level, job_bytes=100)
     assert found.jobs == []
-    assert [(verdict.postback_id, verdict.reason) for verdict in found.noes] == [("p", "too_large")]
+    assert [(no.verdict.postback_id, no.verdict.reason) for no in found.noes] == [("p", "too_large")]
     if level != "off":
         assert found.decision is not None
-        assert found.decision.verdicts == found.noes
+        assert found.decision.verdicts == [no.verdict for no in found.noes]
 
 
 def test_a_job_is_ready_as_it_stands_in_the_delivery_topic() -> None:

@@ -4,6 +4,8 @@ of contract §4 and §5).
 
 from __future__ import annotations
 
+import pytest
+
 from schemas.decision import NOES, QUIET
 from streams.postbacks.decide import decide
 from streams.postbacks.index import Index, Scope
@@ -83,6 +85,40 @@ def test_a_late_activity_re_engages_nobody_because_it_is_late() -> None:
     assert told(device, "re_engagement") == {"re_engagement": "late"}
 
 
+def test_a_late_install_is_no_re_install_because_it_is_late() -> None:
+    device = installed()
+    device.event("custom_payment", 50 * DAY)
+    device.install(49 * DAY, appended=51 * DAY)
+    assert device.last.result == "reinstall"
+    assert told(device, "install", "re_install") == {"install": "not_first", "re_install": "late"}
+
+
+def test_a_first_record_might_not_have_been_a_re_engagement() -> None:
+    device = Timeline(install_grace=0)
+    device.event("launch", 0)
+    assert told(device, "re_engagement", "app_open") == {"app_open": None}
+    device.event("launch", 0)
+    assert told(device, "re_engagement") == {"re_engagement": "inside_window"}
+
+
+def test_the_first_record_of_a_user_on_a_known_device_might_be_a_re_engagement_of_the_device_only() -> None:
+    people, phone = Users(), installed()
+    people.event(phone, "launch", 1)
+    assert told(phone, "re_engagement") == {"re_engagement": "inside_window"}
+    assert told(people, "re_engagement_user", "new_user", scope="user") == {"new_user": None}
+
+
+@pytest.mark.parametrize("method", ["all", "network", "network_and_agency"])
+def test_a_launch_before_all_attributions_is_no_session_because_it_is_late(method: str) -> None:
+    device = Timeline(install_grace=0)
+    device.install(2 * DAY, "acme_ads")
+    device.event("launch", DAY, appended=2 * DAY)
+    session = postback(event="session", delivery_method=method)
+    decision = decide(Index(configuration(session)), device.last, NOW, "all", 10**6).decision
+    assert decision is not None
+    assert [(verdict.event, verdict.reason) for verdict in decision.verdicts] == [("session", "late")]
+
+
 def test_an_event_that_is_no_activity_might_not_have_been_a_re_engagement() -> None:
     device = installed()
     device.event("coins", 40 * DAY)
@@ -102,7 +138,6 @@ def test_of_users_too() -> None:
     people.event(phone, "payment", 1)
     assert told(people, "new_user", "re_engagement_user", "first_payment", scope="user") == {
         "new_user": None,
-        "re_engagement_user": "inside_window",
         "first_payment": None,
     }
     people.event(phone, "payment", 2)
@@ -110,6 +145,7 @@ def test_of_users_too() -> None:
         "new_user": "not_first",
         "first_payment": "not_first",
     }
+    assert told(people, "re_engagement_user", scope="user") == {"re_engagement_user": "inside_window"}
     people.event(phone, "launch", 40 * DAY, user_id="v")
     people.event(phone, "coins", 40 * DAY)
     people.event(phone, "launch", 39 * DAY, appended=41 * DAY)

@@ -11,7 +11,7 @@ from schemas.job import Job
 from streams.attribution.entry import Rejection
 from streams.postbacks.index import Index
 from streams.rendering import answer as answers
-from streams.rendering.answer import No
+from streams.rendering.answer import No, Yes
 from streams.rendering.history import History
 from streams.rendering.values import Reader
 from streams.sources.decode import Rejected
@@ -54,6 +54,12 @@ def event(name: str = "payment", day: int = 3, **more: Any) -> dict[str, Any]:
 
 def answer(wanted: Postback, *records: dict[str, Any], limit: int = LIMIT, **more: Any) -> Job | No:
     """What the last of these records makes of the postback."""
+    found = explained(wanted, *records, limit=limit, **more)
+    return found.job if isinstance(found, Yes) else found
+
+
+def explained(wanted: Postback, *records: dict[str, Any], limit: int = LIMIT, **more: Any) -> Yes | No:
+    """The same with the attribution that counted for it."""
     compiled = index(wanted, **more)
     history = History(compiled, 1000)
     found = list(Reader(SOURCES, 100_000).read(b"\n".join(map(msgspec.json.encode, records))))

@@ -8,8 +8,8 @@ from schemas import dead_letter, decision
 from schemas.config import Endpoint, Parameter
 from schemas.job import Job
 from streams.postbacks.jobs import job_id
-from streams.rendering.answer import OTHERS, No
-from tests.unit.rendering.building import ACME, GAME, answer, event, install, postback, reason, url
+from streams.rendering.answer import OTHERS, No, Yes
+from tests.unit.rendering.building import ACME, GAME, answer, event, explained, install, postback, reason, url
 
 DAY = 86_400_000
 LIVE = msgspec.structs.replace(GAME, live_from=1_800_000_000_000)
@@ -125,3 +125,40 @@ def test_whose_event_it_is_is_told_beside_other_source() -> None:
     found = answer(postback(), install(publisher_name="globex", campaign_id="7"))
     assert isinstance(found, No)
     assert (found.reason, found.detail) == ("other_source", "install goes by attribution 1, globex, 7")
+
+
+BACK = event("launch", id="back", event_timestamp="2026-03-02T00:00:00Z", publisher_name="globex")
+LATER = event("launch", id="later", event_timestamp="2026-03-04T00:00:00Z")
+
+
+def test_a_session_goes_by_the_latest_attribution_to_the_partner_whoever_brought_the_user_back_since() -> None:
+    found = explained(postback("session", url="https://a.example/?n={attribution_number}"), install(), BACK, LATER)
+    assert isinstance(found, Yes)
+    assert found.job.request.url == ("https://a.example/?n=1",)
+    said = "session goes by attribution 1, acme, the latest to acme"
+    assert found.source == f"{said}; the current one is attribution 2, globex"
+    paused = explained(postback("session", status="paused"), install(), event("launch", day=4))
+    assert isinstance(paused, No)
+    assert (paused.reason, paused.detail) == ("paused", said)
+
+
+def test_a_session_of_everybody_goes_by_the_current_attribution() -> None:
+    found = explained(postback("session", delivery_method="all"), install(), BACK, LATER)
+    assert isinstance(found, Yes)
+    assert found.source == "session goes by attribution 2, globex"
+
+
+def test_a_session_of_a_partner_that_brought_nobody_says_so() -> None:
+    found = explained(postback("session"), install(publisher_name="globex"), LATER)
+    assert isinstance(found, No)
+    assert (found.reason, found.detail) == (
+        "other_source",
+        "session goes by the latest attribution to acme: there is none",
+    )
+
+
+def test_what_is_the_devices_and_the_users_is_told_apart() -> None:
+    found = answer(postback("registration"), install(), event(user_id="u"))
+    assert isinstance(found, No)
+    first = "payment, payment_ca, first_payment (device), first_payment_ca"
+    assert found.detail == f"{first}, new_user, first_payment (user), not registration"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.config import Endpoint, Parameter
+from schemas.decision import Decision, Verdict
 from schemas.job import Deferred, Job, Part, Request
 from streams.replay.compare import EXAMPLES, Comparison, Postback, Side, differences, written
 from streams.templates.request import Refusal, compile_request
@@ -36,6 +37,67 @@ def test_the_same_jobs_change_nothing_whoever_comes_first() -> None:
     row = compared(("before", job("1")), ("after", job("1")), ("after", job("2")), ("before", job("2")))
     assert counts(row) == (2, 2, 0, 0, 0)
     assert row.is_same
+
+
+def decided(
+    result: str = "processed", reason: str | None = None, record: str = "r-1", scope: str = "device"
+) -> Decision:
+    verdicts = [Verdict(postback_id="p", event="install", reason=reason)] if reason else []
+    said: dict[str, Any] = {"kind": "install", "event_name": "install", "app_id": "game", "scope": scope}
+    numbers = dict.fromkeys(("at", "appended", "decided_at", "generation"), 0)
+    return Decision(record_id=record, device_key="game|d", result=result, verdicts=verdicts, **(said | numbers))
+
+
+@pytest.mark.parametrize(
+    ("decisions", "why"),
+    [
+        ([decided(reason="other_source")], "other_source"),
+        ([decided("too_late")], "too_late"),
+        ([decided("held"), decided(reason="late"), decided("duplicate")], "late"),
+        ([decided(), decided(reason="not_first", scope="user")], "not_first"),
+        ([decided(), decided(reason="paused", record="r-2")], None),
+        ([], None),
+    ],
+)
+@pytest.mark.parametrize("side", ["before", "after"])
+@pytest.mark.parametrize("job_first", [True, False])
+def test_why_a_side_has_no_job_is_what_it_decided(
+    side: Side, job_first: bool, decisions: list[Decision], why: str | None
+) -> None:
+    found = Comparison()
+    other: Side = "after" if side == "before" else "before"
+    if job_first:
+        found.take(other, job("1"), 1)
+    for one in decisions:
+        found.told(side, one)
+    if not job_first:
+        found.take(other, job("1"), 1)
+    found.settle()
+    assert len(found) == 0
+    (example,) = found.postbacks["p"].examples["more" if side == "before" else "fewer"]
+    assert example.why == why
+
+
+def test_a_job_that_one_side_has_twice_is_waited_for_once() -> None:
+    found = Comparison()
+    found.take("before", job("1"), 1)
+    found.take("before", job("1"), 2)
+    assert len(found) == 1
+    found.take("after", job("1"), 2)
+    found.told("after", decided(reason="paused"))
+    found.settle()
+    assert (len(found), found.postbacks["p"].fewer) == (0, 0)
+
+
+def test_only_so_many_decisions_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.replay.compare.RECENT", 1)
+    found = Comparison()
+    found.told("after", decided(reason="paused"))
+    found.told("after", decided(reason="paused", record="r-2"))
+    for name in ("1", "2"):
+        found.take("before", job(name), 1)
+    found.settle()
+    assert [one.why for one in found.postbacks["p"].examples["fewer"]] == [None, "paused"]
 
 
 def test_what_only_one_side_has_is_more_or_fewer() -> None:

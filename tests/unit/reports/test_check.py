@@ -9,7 +9,7 @@ import pytest
 
 from schemas.config import Configuration
 from schemas.report import ReportRow
-from streams.reports.check import Verdict, check
+from streams.reports.check import Verdict, check, persisting
 from streams.reports.known import Known
 from streams.reports.totals import Jobs, totals
 from tests.unit.reports.counting import DAY, configured, ended, events, postback, wanted
@@ -130,6 +130,24 @@ def test_what_the_user_decides_is_compared_with_what_the_user_stage_counted() ->
 def test_event_matching_is_compared_with_what_it_fires_on() -> None:
     config = configured(wanted(event="install", match_event="payment"))
     assert checked([events("acme", **PAID), postback(decided=3)], config).differences == []
+
+
+def test_of_two_looks_only_what_differs_in_both_is_a_difference() -> None:
+    first = checked([*GOOD, events("x", payment=1)])
+    assert first.differences
+    assert persisting(first, checked(GOOD)).differences == []
+    assert persisting(checked(GOOD), first).differences == []
+    # The numbers may have moved on.
+    second = checked([*GOOD, events("x", payment=2), postback(decided=9)])
+    assert persisting(first, second).differences == ["2026-01-02 game (generation 1): 5 payment, but 3 payment_ca"]
+
+
+def test_a_custom_event_that_is_called_as_all_others_together_is_not_compared() -> None:
+    config = configured(wanted(event="event:*"), wanted("w", "event:win"))
+    rows = [events("acme", **{"event:*": 9, "event_ca:*": 9, "event:win": 2, "event_ca:win": 2})]
+    assert checked([*rows, postback(event="event:*", decided=1), postback("w", "event:win", decided=2)], config) == (
+        Verdict([], 1, [])
+    )
 
 
 def test_sessions_are_compared_for_all_only() -> None:

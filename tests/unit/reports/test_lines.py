@@ -6,11 +6,16 @@ import csv
 import io
 import json
 
-from schemas.report import ReportRow
+import msgspec
+import pytest
+
+from schemas.config import Partner
+from schemas.report import ReportRow, cut
 from streams.cli import output
 from streams.reports import written
 from streams.reports.known import Known
 from streams.reports.lines import Asked, Line, lines
+from streams.reports.mistaken import mistaken
 from streams.reports.totals import totals
 from tests.unit.reports.counting import configured, ended, events, postback, wanted
 
@@ -59,10 +64,81 @@ def test_a_postbacks_events_are_those_it_was_addressed_by() -> None:
 
 
 def test_a_campaign_is_found_by_id_and_by_name() -> None:
-    rows = [*ROWS, postback("w", decided=3)]
+    # Its id alone is the same campaign.
+    rows = [
+        *ROWS,
+        postback("w", campaign_id="c1", campaign_name="Winter", decided=3),
+        ended("w", campaign_id="c1", failed=1),
+    ]
     for campaign in ("c1", "Winter"):
         (line,) = shown(rows, "partner,campaign,event", campaign=campaign, event="payment").values()
-        assert (line.at, line.events, line.decided) == (("acme", "Winter", "payment"), 3, 3)
+        assert (line.at, line.events, line.decided, line.waiting) == (("acme", "Winter", "payment"), 3, 3, 2)
+
+
+def test_the_jobs_of_a_postback_for_every_campaign_stand_beside_the_campaigns_events() -> None:
+    rows = [
+        *(events("acme", campaign_id=name, payment=count) for name, count in (("c1", 3), ("c2", 2))),
+        postback(campaign_id="c1", decided=3),
+        postback(campaign_id="c2", decided=1, no_consent=1),
+        ended(campaign_id="c2", delivered=1),
+    ]
+    for by in ("campaign", "campaign,postback"):
+        found = {at[0]: (one.events, one.decided, one.noes) for at, one in shown(rows, by).items() if at[-1] != "w"}
+        assert found == {"c1": (3, 3, {}), "c2": (2, 1, {"no_consent": 1})}
+    assert shown(rows, "campaign")["c2",].waiting == 0
+
+
+BESIDE = [events("acme", agency_name="north", payment=3), events("acme_old", payment=4), events("north", payment=2)]
+
+
+def test_an_event_is_the_agencys_too_where_its_postback_is_addressed_by_agency() -> None:
+    rows = [*BESIDE, postback("n", partner="north", decided=4, no_consent=1), postback("p", decided=7)]
+    config = configured(wanted("n", partner="north", delivery_method="network_and_agency"), wanted("p"))
+    found = lines(totals(rows), Known([config]), Asked(("partner", "event")))
+    told = {one.at[0]: (one.events, one.decided + sum(one.noes.values())) for one in found}
+    assert told == {"acme": (7, 7), "north": (5, 5)}
+    (line,) = lines(totals(rows), Known([config]), Asked(("event",), partner="north"))
+    assert line.events == 5
+    # Over all partners it is one event.
+    (line,) = lines(totals(rows), Known([config]), Asked(("event",)))
+    assert line.events == 9
+
+
+def test_an_agency_without_such_a_postback_has_only_what_is_its_own() -> None:
+    for method, event in (("network", "payment"), ("all", "payment"), ("network_and_agency", "payment_ca")):
+        config = configured(wanted("n", event, partner="north", delivery_method=method))
+        found = lines(totals(BESIDE), Known([config]), Asked(("partner",)))
+        assert {one.at[0]: one.transactions for one in found} == {"acme": 7, "north": 2}
+
+
+def test_a_partner_is_found_by_its_alias_and_by_a_name_that_is_cut_in_rows() -> None:
+    assert shown(ROWS, "partner", partner="acme_old").keys() == {("acme",)}
+    long = "x" * 300
+    assert [line.events for line in shown([events(cut(long), payment=1)], "partner", partner=long).values()] == [1]
+    config = msgspec.structs.replace(configured(), partners=(Partner(id="acme", name="Acme", aliases=(long,)),))
+    assert Known([config]).partner_of(next(iter(totals([events(cut(long), payment=1)]).fired))) == "acme"
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"app": "gane"}, "no such app: gane; did you mean game?"),
+        ({"partner": "Acme_ods"}, "no such partner: Acme_ods; did you mean acme_old?"),
+        ({"partner": "strange"}, "no such partner: strange; did you mean stranger?"),
+        ({"campaign": "winter"}, "no such campaign: winter; did you mean Winter?"),
+        ({"event": "paiment"}, "no such event: paiment; did you mean payment?"),
+        (
+            {"event": "event:x"},
+            "event:x has no count of its own: custom events that no postback fires on are counted as event:*",
+        ),
+        ({"event": "event:win"}, None),
+        ({"event": "registration", "app": "game", "partner": "north"}, None),
+        ({"campaign": "c1", "partner": "organic"}, None),
+    ],
+)  # fmt: skip
+def test_what_is_nowhere_is_told_with_what_was_probably_meant(asked: dict[str, str], told: str | None) -> None:
+    known = Known([configured(wanted(event="event:win"))])
+    assert mistaken(Asked(**asked), totals(ROWS), known) == told
 
 
 def test_filters_leave_only_what_was_asked_for() -> None:

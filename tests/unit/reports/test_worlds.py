@@ -17,8 +17,8 @@ from streams.delivery.settling import Record, Settling, Source
 from streams.delivery.tiers import Tiers
 from streams.kafka import Topics
 from streams.reports.check import check
-from streams.reports.known import Known
-from streams.reports.totals import Jobs, Totals, totals
+from streams.reports.known import Known, addressed
+from streams.reports.totals import Jobs, Totals, refused, totals
 from tests.unit.attribution.agreement import NAMES, Lane, run
 from tests.unit.attribution.worlds import Maker, World
 
@@ -77,6 +77,21 @@ def test_all_counts_agree_with_each_other_and_with_the_jobs(crash: float) -> Non
         assert sum(counts[DECIDED] for counts in summed.jobs.values()) == len(jobs)
         compared += verdict.compared
     assert compared > 300
+
+
+def test_the_jobs_and_noes_of_each_campaign_are_its_derived_events() -> None:
+    compared = 0
+    for seed in range(4):
+        world, summed, _, _ = counted(seed, 0.0)
+        known = Known([world.configuration])
+        events = addressed(summed, known)
+        for jobs, campaign in events.keys() | summed.by_campaign.keys():
+            counts = summed.by_campaign.get((jobs, campaign), Counter())
+            if known.tells(jobs):
+                assert counts[DECIDED] + refused(counts) == events.get((jobs, campaign), 0), (jobs, campaign)
+                compared += campaign.id is not None or campaign.name is not None
+        assert sum(summed.by_campaign.values(), Counter()) == sum(summed.jobs.values(), Counter())
+    assert compared > 20
 
 
 def test_a_single_count_that_is_wrong_is_found() -> None:

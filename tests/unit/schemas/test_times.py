@@ -81,3 +81,14 @@ def test_every_offset_and_fraction_is_read(moment: datetime, minutes: int) -> No
 def test_no_input_breaks_the_parser(written: WrittenTime) -> None:
     with contextlib.suppress(times.UnreadableTimeError):
         assert isinstance(times.parse(written), int)
+
+
+@given(st.integers())
+def test_every_time_is_told_as_one_that_is_read_again(at: int) -> None:
+    assert times.parse(times.text(at)) == max(times.FIRST, min(times.LAST, at))
+
+
+def test_a_time_is_told_without_parts_of_a_second_that_it_does_not_have() -> None:
+    assert times.text(1_767_323_045_000) == "2026-01-02T03:04:05Z"
+    assert times.text(1_767_323_045_010) == "2026-01-02T03:04:05.010Z"
+    assert times.text(times.parse("9999-12-31T23:59:60Z")) == "9999-12-31T23:59:59.999Z"
