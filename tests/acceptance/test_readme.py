@@ -45,7 +45,7 @@ def by_hand() -> list[Step]:
 @pytest.mark.timeout(300)
 def test_the_first_postback_by_hand(shell: Shell) -> None:
     written = by_hand()
-    assert sum(step.shown is not None for step in written) == 3
+    assert sum(step.shown is not None for step in written) == 4
     assert written[-1].commands.startswith("kill")
     for step in written:
         shell.follow(step)
