@@ -114,7 +114,7 @@ def _restart(device: Device, app: App, at: int, reason: Reason, touch: Touch | N
             period.names = b""
             device.forgotten = max(device.forgotten, oldest)
     attributions.append(Attribution(current.number + 1, at, reason, touch))
-    keep_bounded(attributions)
+    keep_bounded(attributions, min(oldest, at - app.claim_window))
 
 
 def _period_at(device: Device, at: int) -> Attribution:

@@ -105,12 +105,12 @@ class Device(msgspec.Struct, array_like=True):
     forgotten: int = 0
 
 
-def keep_bounded(attributions: list[Attribution]) -> None:
+def keep_bounded(attributions: list[Attribution], over: int) -> None:
     """Forget one when there are more than `KEPT` besides the first.
 
-    Sessions count from the latest start of each source. So it is the oldest that is no such start: organic, or of a
-    source that occurs again later. Only when every one is, it is the oldest of all. Neither the first nor the current
-    one goes.
+    Sessions count from the latest start of each source. So it is the oldest that is no such start (organic, or of a
+    source that occurs again later) and was over by the time `over`: no late record and no claim can belong to it any
+    more. Only when there is none, it is the oldest of all. Neither the first nor the current one goes.
     """
     if len(attributions) <= KEPT + 1:
         return
@@ -118,7 +118,7 @@ def keep_bounded(attributions: list[Attribution]) -> None:
     later = {_source(attributions[-1])}
     for at in range(len(attributions) - 2, 0, -1):
         source = _source(attributions[at])
-        if source is None or source in later:
+        if (source is None or source in later) and attributions[at + 1].start <= over:
             found = at
         later.add(source)
     del attributions[found]

@@ -135,8 +135,8 @@ def _show(settings: Settings, asked: Asked, span: Days, as_: Format) -> None:
     summed = totals(rows, *span.bounds)
     known = Known(reading.configurations(settings))
     found = lines(summed, known, asked)
-    if not found and (wrong := mistaken(asked, summed, known)):
-        raise Stop(printable(wrong), f"looked for in the configuration and in what was counted {span}", USAGE)
+    if not found and (wrong := mistaken(asked, totals(reading.rows(settings)), known)):
+        raise Stop(printable(wrong), "looked for in the configurations and in all that was ever counted", USAGE)
     if as_ == "json":
         print(written.as_json(found, asked))
     elif as_ == "csv":

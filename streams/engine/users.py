@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from schemas.config import Configuration
+from schemas.config import DAY, Configuration
+from schemas.report import LAST_DAY
 from schemas.user import UserRecord
 from streams.attribution import users
 from streams.attribution.users import User
@@ -68,9 +69,12 @@ def _placed(raw: Raw) -> UserRecord | str:
         return "without a key"
     try:
         _user(raw)
-        return _decode(raw.value or b"")
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        told = _decode(raw.value or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return str(error)
+    times = (told.at, told.appended, told.first.start, (told.current or told.first).start)
+    # The device stage tells no others: days are counted by them, and states must be able to hold them.
+    return told if all(0 <= time <= LAST_DAY * DAY for time in times) else "a time that no record can have"
 
 
 def _user(raw: Raw) -> str:
@@ -115,7 +119,7 @@ class _UserBatch:
             # Most records mean nothing more to their user than that there was one: they are not even decoded.
             silent = not judged.derived and setting.level != "all"
             fact = None if silent else users.fact_of(told, users.entry_of(told), judged)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             telling.refuse(raw, "invalid", str(error))
             return
         except Exception as error:

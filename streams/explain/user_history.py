@@ -60,10 +60,17 @@ def is_first(user: User, told: UserRecord | Entry) -> bool:
     return (user.record_id, user.device_key, user.since) == (told.id, told.device_key, told.at)
 
 
-def user_history(seen: UserSeen, reading: Reading, material: Material, fired: frozenset[str] | None) -> UserHistory:
-    """What a record that its device has processed was to its user. `fired`: the derived events of the user that were
-    recorded for it (None: nothing was).
+class Recorded(NamedTuple):
+    """The derived events of the user that were recorded for a record. `is_whole`: by a decision, which names all of
+    them; jobs prove only their own.
     """
+
+    fired: frozenset[str]
+    is_whole: bool
+
+
+def user_history(seen: UserSeen, reading: Reading, material: Material, recorded: Recorded) -> UserHistory:
+    """What a record that its device has processed was to its user."""
     fact = reading.processed
     assert fact is not None
     apps = {app.id: app for app in material.configuration.apps}
@@ -73,7 +80,7 @@ def user_history(seen: UserSeen, reading: Reading, material: Material, fired: fr
     if seen.state is not None and is_first(seen.state, fact.entry):
         _, of_first = users.fold(None, users.tell(fact), fact.entry, app)
         return UserHistory(of_first, True, None, None, {})
-    return _in_part(seen, fact, app, list(_earlier(seen, reading, material)), fired)
+    return _in_part(seen, fact, app, list(_earlier(seen, reading, material)), recorded)
 
 
 def _folded(seen: UserSeen, fact: Fact, apps: Mapping[str, App]) -> UserHistory | None:
@@ -98,9 +105,9 @@ def _folded(seen: UserSeen, fact: Fact, apps: Mapping[str, App]) -> UserHistory 
     return None
 
 
-def _in_part(seen: UserSeen, fact: Fact, app: App, earlier: list[Earlier], fired: frozenset[str] | None) -> UserHistory:
+def _in_part(seen: UserSeen, fact: Fact, app: App, earlier: list[Earlier], recorded: Recorded) -> UserHistory:
     entry = fact.entry
-    goes_by = {event: _goes_by(event, fact) for event in sorted(fired or ())}
+    goes_by = {event: _goes_by(event, fact) for event in sorted(recorded.fired)}
     derived = [Derived(event, attribution) for event, attribution in goes_by.items() if attribution is not None]
     firsts: dict[str, Earlier] = {}
     for one in earlier:
@@ -112,7 +119,7 @@ def _in_part(seen: UserSeen, fact: Fact, app: App, earlier: list[Earlier], fired
     of_user = msgspec.structs.replace(
         fact, result="processed", late=late, derived=tuple(derived), sessions=(), appears="new_user" in goes_by
     )
-    return UserHistory(of_user, False, seen.state, last, firsts, fired is not None)
+    return UserHistory(of_user, False, seen.state, last, firsts, recorded.is_whole)
 
 
 def _goes_by(event: str, fact: Fact) -> Attribution | None:

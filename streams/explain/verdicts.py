@@ -19,7 +19,7 @@ from .scene import Scene
 from .sentences import DIFFERENCES, NOES, SILENT, sentence
 from .silent import appearance, silent
 from .told import Answer, JobStory
-from .user_history import UserHistory, user_history
+from .user_history import Recorded, UserHistory, user_history
 from .words import exact
 
 #: Why an event of a user did not fire: what came before it says so.
@@ -79,18 +79,18 @@ def user_past(scene: Scene) -> UserHistory | None:
     told = fact is not None and fact.result in ("processed", "reinstall") and fact.entry.record.user_id
     if not told or seen is None or scene.app is None:
         return None
-    return user_history(seen, scene.reading, scene.material, _fired_for_user(scene))
+    return user_history(seen, scene.reading, scene.material, _recorded_for_user(scene))
 
 
-def _fired_for_user(scene: Scene) -> frozenset[str] | None:
-    """The derived events of the user that were recorded for this record; None when nothing was."""
+def _recorded_for_user(scene: Scene) -> Recorded:
+    """The derived events of the user that were recorded for this record."""
     material, entry = scene.material, scene.entry
     postbacks = {one.id: one for one in material.configuration.postbacks}
     decisions = [one for one in decisions_of(material, entry) if one.scope == "user"]
     jobs = [one for one in _recorded_jobs(material, entry) if one.postback_id in postbacks]
     fired = {one.event for one in jobs if scope_of(postbacks[one.postback_id]) == "user"}
     fired |= {derived.event for decision in decisions for derived in decision.derived}
-    return frozenset(fired) if fired or decisions else None
+    return Recorded(frozenset(fired), bool(decisions))
 
 
 def _recorded_jobs(material: Material, entry: Entry) -> Iterator[Verdict]:

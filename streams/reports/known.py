@@ -7,12 +7,12 @@ Long names are compared as rows have them, cut.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from schemas.config import Configuration, Partner, Postback
 from schemas.report import ANY, CLAIMED, cut
-from streams.attribution.events import SESSION
+from streams.attribution.events import NAME, SESSION, TABLE
 from streams.engine.counts import counted_as
 from streams.postbacks.index import fires_on, names_of, scope_of
 from streams.reports.totals import Campaign, Fired, Jobs, Totals
@@ -73,7 +73,7 @@ class Known:
             apps={app.id for one in kept for app in one.apps},
             partners={ORGANIC} | {name for one in kept for partner in one.partners for name in names_of(partner)},
             campaigns={postback.campaign for one in kept for postback in one.postbacks if postback.campaign},
-            events={_event_of(postback, one.generation).name for one in kept for postback in one.postbacks},
+            events={name for one in kept for postback in one.postbacks for name in _counted_for(postback)},
         )
 
     def _named(self, fired: Fired, name: str | None) -> str:
@@ -113,6 +113,15 @@ def _event_of(postback: Postback, generation: int) -> _Event:
     """What a postback fires on, as it is counted."""
     scope = scope_of(postback)
     return _Event(generation, postback.app, scope, counted_as(fires_on(postback), scope))
+
+
+def _counted_for(postback: Postback) -> Iterator[str]:
+    """The names that are counted because this postback is there: all forms of its custom event."""
+    scope, event = scope_of(postback), fires_on(postback)
+    yield counted_as(event, scope)
+    _, colon, custom = event.partition(":")
+    if colon:
+        yield from (row.name.replace(NAME, custom) for row in TABLE if row.name.endswith(NAME))
 
 
 def _comparable(configuration: Configuration) -> frozenset[str]:

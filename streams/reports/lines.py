@@ -122,8 +122,14 @@ class _Only:
         #: The name that a campaign has beside its id, where both were seen.
         self._names = {one.id: one.name for one in sorted(seen, key=str) if one.id and one.name}
         partner = None if asked.partner is None else known.partner_named(asked.partner)
-        campaign = None if asked.campaign is None else self.named(Campaign(cut(asked.campaign), None))
-        self._wanted = (asked.app, partner, campaign, asked.event)
+        self._wanted = (asked.app, partner, asked.event)
+        #: As lines call them: one that was renamed has several names to its id.
+        self._campaigns: set[str] | None = None
+        if asked.campaign is not None:
+            wanted = cut(asked.campaign)
+            self._campaigns = {
+                self.named(one) for one in {*seen, Campaign(wanted, None)} if wanted in (one.id, one.name)
+            }
 
     def named(self, campaign: Campaign) -> str:
         """By its name, or by its id where it has none."""
@@ -131,7 +137,9 @@ class _Only:
 
     def has(self, cell: _Cell) -> bool:
         """Whether that was asked for."""
-        found = (cell.app, cell.partner, cell.campaign, cell.event)
+        if self._campaigns is not None and cell.campaign not in self._campaigns:
+            return False
+        found = (cell.app, cell.partner, cell.event)
         return all(one is None or one == other for one, other in zip(self._wanted, found, strict=True))
 
 

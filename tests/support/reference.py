@@ -214,16 +214,18 @@ class Reference:
             touch = last.source
         self.periods.append(Period(last.number + 1, at, touch))
         if len(self.periods) > KEPT + 1:
-            self.forget_one()
+            late = [at - self.app.dedup_window, *(entry.at for entry in self.held)]
+            self.forget_one(min(*late, at - self.app.claim_window))
 
-    def forget_one(self) -> None:
-        """The oldest from which no partner counts its sessions any more; if there is none, the oldest. Neither the
-        first nor the current one.
+    def forget_one(self, over: int) -> None:
+        """The oldest from which no partner counts its sessions any more, and to which nothing can belong that still
+        comes, since it had ended at `over`; if there is none, the oldest. Neither the first nor the current one.
         """
         between = self.periods[1:-1]
         for place, period in enumerate(between, start=2):
             partners = [later.source[:2] for later in self.periods[place:] if later.source]
-            if period.source is None or period.source[:2] in partners:
+            ended = self.periods[place].start <= over
+            if ended and (period.source is None or period.source[:2] in partners):
                 self.periods.remove(period)
                 return
         self.periods.remove(between[0])

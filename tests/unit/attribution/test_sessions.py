@@ -250,3 +250,16 @@ def test_in_any_order_each_period_with_a_launch_has_one_session_but_the_first(ti
     device = installed(dedup_window=30 * DAY)
     sessions = [at for at in times if session(device, at, appended=20 * DAY)]
     assert sorted(at // DAY for at in sessions) == sorted({at // DAY for at in times} - {0})
+
+
+def test_a_start_that_a_late_record_may_still_belong_to_is_kept_though_its_source_comes_back() -> None:
+    device = Timeline(platform="web", device_key=("visitor_id",))
+    for time in range(KEPT - 1):
+        device.event("visit", time * DAY, f"source-{time}")
+    day = 20 * DAY
+    for hour, by in ((0, "acme"), (4, "globex"), (6, "acme")):
+        device.event("visit", day + hour * HOUR, by)
+    device.event("registration", day + HOUR)
+    (current,) = [one.attribution for one in device.last.derived if one.event == "registration_ca"]
+    assert current.touch is not None
+    assert current.touch.publisher_name == "acme"

@@ -310,3 +310,21 @@ def test_the_told_record_holds_all_that_a_postback_may_need() -> None:
     assert users.entry_of(told).record.params == {"big": 1 << 63}
     assert told.first.touch is not None
     assert (told.first.touch.click_id, told.current) == ("c", None)
+
+
+@pytest.mark.parametrize("at", [10**18, 2**66, -(10**15)])
+def test_a_time_that_no_record_can_have_is_a_dead_letter(at: int) -> None:
+    stages = Stages()
+    stages.run([install(user_id="u")])
+    told = msgspec.json.decode(stages.told[0].value or b"")
+    raw = stages.told[0]._replace(value=msgspec.json.encode(told)[:-1] + b',"at":%d}' % at)
+    assert stages.tell([raw]) == []
+    assert [letter.reason for letter in stages.of("dead-letters", DeadLetter)] == ["invalid"]
+
+
+def test_a_record_that_is_nested_without_end_is_a_dead_letter() -> None:
+    stages = Stages()
+    stages.run([install(user_id="u")])
+    deep = b'{"record":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    assert stages.tell([stages.told[0]._replace(value=deep)]) == []
+    assert [letter.reason for letter in stages.of("dead-letters", DeadLetter)] == ["invalid"]

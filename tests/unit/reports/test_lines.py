@@ -75,6 +75,13 @@ def test_a_campaign_is_found_by_id_and_by_name() -> None:
         assert (line.at, line.events, line.decided, line.waiting) == (("acme", "Winter", "payment"), 3, 3, 2)
 
 
+def test_a_campaign_that_was_renamed_is_found_whole_by_its_id() -> None:
+    rows = [events("acme", campaign_id="c1", campaign_name=name, payment=1) for name in ("Spring", "Spring 2")]
+    found = shown(rows, "campaign", campaign="c1")
+    assert {at[0]: line.events for at, line in found.items() if line.events} == {"Spring": 1, "Spring 2": 1}
+    assert {at for at, line in shown(rows, "campaign", campaign="Spring").items() if line.events} == {("Spring",)}
+
+
 def test_the_jobs_of_a_postback_for_every_campaign_stand_beside_the_campaigns_events() -> None:
     rows = [
         *(events("acme", campaign_id=name, payment=count) for name, count in (("c1", 3), ("c2", 2))),
@@ -132,6 +139,7 @@ def test_a_partner_is_found_by_its_alias_and_by_a_name_that_is_cut_in_rows() -> 
             "event:x has no count of its own: custom events that no postback fires on are counted as event:*",
         ),
         ({"event": "event:win"}, None),
+        ({"event": "first_event_ca:win"}, None),
         ({"event": "registration", "app": "game", "partner": "north"}, None),
         ({"campaign": "c1", "partner": "organic"}, None),
     ],
