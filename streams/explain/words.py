@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 
+from schemas import times
 from schemas.config import DAY, HOUR, MINUTE, SECOND
-from schemas.times import FIRST, LAST
 from schemas.touch import Touch
 from streams.attribution.state import Attribution, Reason
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"), (1, "ms"))
 
 #: How refusals tell times: a word, and milliseconds behind it.
@@ -27,10 +25,8 @@ REASONS: dict[Reason, str] = {
 }
 
 
-def moment(at: int) -> str:
-    """A time in milliseconds as `2026-01-02T03:04:05Z`; parts of a second only when there are any."""
-    time = _EPOCH + timedelta(milliseconds=max(FIRST, min(LAST, at)))
-    return time.isoformat(timespec="milliseconds" if time.microsecond else "seconds").replace("+00:00", "Z")
+#: A time in milliseconds as `2026-01-02T03:04:05Z`; parts of a second only when there are any.
+moment = times.text
 
 
 def span(milliseconds: int) -> str:

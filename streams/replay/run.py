@@ -148,11 +148,11 @@ class Devices:
         if records:
             self._merge.feed(topic, records, records[-1].offset + 1)
 
-    def end(self, topic: str, moment: int = AT_LAST) -> None:
-        """The source stood at its end at this append time: whatever was appended before it has been fed."""
+    def end(self, topic: str) -> None:
+        """The source has been fed whole: whatever waits for it, or is held, waits no longer."""
         position = max(0, self._merge.position(topic))
         self._merge.feed(topic, (), position)
-        self._merge.stood_at(topic, position, moment)
+        self._merge.stood_at(topic, position, AT_LAST)
 
     @property
     def progress(self) -> int:
