@@ -38,8 +38,8 @@ test: lint ## lint, then every test; starts real Kafka brokers by itself
 unit: $(INSTALLED) ## the tests that need no broker
 	$(BIN)/pytest -q tests/unit
 
-bench: $(INSTALLED) ## the benchmarks, against a real broker (minutes)
-	$(BIN)/python -m tests.benchmarks
+bench: $(INSTALLED) ## the benchmarks, against a real broker (20 minutes); options: BENCH="--suite race --rounds 5"
+	$(BIN)/python -m tests.benchmarks $(BENCH)
 
 format: $(INSTALLED) ## put the code into shape
 	$(BIN)/ruff check --fix .
