@@ -50,6 +50,7 @@ class App(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     install_grace: int = 60 * SECOND
     claim_window: int = 24 * HOUR
     dedup_window: int = 2 * DAY
+    forget_after: int | None = None
     reattribute_to_organic: bool = True
     live_from: int | None = None
     api_keys: tuple[ApiKey, ...] = ()

@@ -25,7 +25,7 @@ REASONS: dict[str, str] = {
 JOB_REASONS = ("attempts_used_up", "no_retry_status", "unsendable", "poison")
 
 
-class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):
+class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """A record that could not be used, with its place and raw bytes (base64 in JSON; very large ones are cut, and
     `detail` says so).
     """

@@ -48,7 +48,7 @@ QUIET = frozenset(
 )
 
 
-class Verdict(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Verdict(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """One candidate postback's answer: a job, or a no with its reason (a key of `NOES`) and detail."""
 
     postback_id: str
@@ -58,7 +58,7 @@ class Verdict(msgspec.Struct, kw_only=True, omit_defaults=True):
     detail: str | None = None
 
 
-class DerivedNote(msgspec.Struct, kw_only=True, omit_defaults=True):
+class DerivedNote(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """A derived event that fired, the number of the attribution it goes by, and that attribution's source (None:
     organic).
     """
@@ -69,7 +69,7 @@ class DerivedNote(msgspec.Struct, kw_only=True, omit_defaults=True):
     agency_name: str | None = None
 
 
-class Decision(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Decision(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """The story of one input record, as far as the level tells it (`nos` leaves out jobs and the `QUIET` noes).
 
     What concerns the user rather than the device is decided later and told in a record of its own, with `scope` `user`.

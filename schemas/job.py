@@ -16,7 +16,7 @@ import msgspec
 Place = Literal["path", "query", "header", "text", "json", "form"]
 
 
-class Deferred(msgspec.Struct, array_like=True, frozen=True):
+class Deferred(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A part the sender finishes: `base` is a macro (`attempt`, `now`), a text that may hold secret references, or a
     value.
 
@@ -34,7 +34,7 @@ class Deferred(msgspec.Struct, array_like=True, frozen=True):
 Part = str | Deferred
 
 
-class Request(msgspec.Struct, array_like=True, frozen=True):
+class Request(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """An HTTP request whose parts join to `url`, each header's value and `body` (None: no body)."""
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
@@ -43,7 +43,7 @@ class Request(msgspec.Struct, array_like=True, frozen=True):
     body: tuple[Part, ...] | None = None
 
 
-class Job(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Job(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """One postback that was decided. The same input gives the same `job_id`, for ever.
 
     `due_at` is when the next attempt is due, never earlier; `attempts` is how many have been charged; `retry_attempts`

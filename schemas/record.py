@@ -41,7 +41,7 @@ TOUCH_FIELDS = (
 )
 
 
-class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Record(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """What installs and events have in common. `app_id` is required, so is one of `IDENTIFIERS`.
 
     The `id`, the name of an event and the identifier of the device have at most 1,000 characters.

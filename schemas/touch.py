@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 
-class Touch(msgspec.Struct, array_like=True, frozen=True):
+class Touch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The touch fields as they were written, in the order of `TOUCH_FIELDS`; but `click_timestamp` is milliseconds.
 
     It is stored: new fields go to the end, with a default.

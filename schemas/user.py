@@ -11,7 +11,7 @@ import msgspec
 from .touch import Touch
 
 
-class Origin(msgspec.Struct, array_like=True, frozen=True):
+class Origin(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """An attribution as it was when the record was processed: its number, when it started (own time) and the number of
     the reason for it, and its touch (None: organic).
     """
@@ -22,7 +22,7 @@ class Origin(msgspec.Struct, array_like=True, frozen=True):
     touch: Touch | None = None
 
 
-class UserRecord(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+class UserRecord(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, gc=False):
     """One input record of a user, after its device has processed it. The Kafka key is `<project>|<user_id>`.
 
     `record` is the `schemas.record.Install` or `Event` as JSON, its identifiers normalised; it is not looked at before

@@ -16,6 +16,8 @@ from streams.engine.pipeline import Pipeline
 from streams.engine.stages import Processors
 from streams.engine.users import UserPipeline
 from streams.errors import Stop
+from streams.lookups import access
+from streams.lookups.server import LookupServer
 from streams.settings import Settings
 
 __all__ = ["app", "build", "run_worker"]  # noqa: F822 -- `app` is made by __getattr__
@@ -29,7 +31,9 @@ def build(settings: Settings) -> application.App:
     level = settings.decisions_level
     limits = Limits(record_bytes=settings.max_record_bytes, held_records=settings.hold_limit)
     processors = Processors(Pipeline(names, level, limits, kafka.partition_of), UserPipeline(names, level, limits))
-    return application.build_app(settings, processors, ConfigurationFollower)
+    access.check(settings)
+    serve = None if settings.lookup_port is None else LookupServer
+    return application.build_app(settings, processors, ConfigurationFollower, serve)
 
 
 def run_worker(settings: Settings) -> int:

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import orjson
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 #: Libraries whose `info` is noise to an operator.
 QUIET = ("aiokafka", "faust", "mode", "aiohttp.access", "asyncio", "kafka")
@@ -37,6 +37,19 @@ class Sparse(logging.Filter):
         return True
 
 
+#: Said on every line, whatever thread writes it: which of the processes under one parent this is.
+_CHILD: dict[str, int] = {}
+
+
+def child(number: int) -> None:
+    """From now on every line of this process carries its number."""
+    _CHILD["number"] = number
+
+
+def _which(logger: object, method: str, event: EventDict) -> EventDict:
+    return {**event, **_CHILD}
+
+
 def setup(level: str = "info", form: str = "auto", process: str = "", stream: TextIO | None = None) -> None:
     """Send everything that is logged to `stream` (standard error). `form`: `json`, `text` or `auto`: text on a
     terminal.
@@ -50,6 +63,7 @@ def setup(level: str = "info", form: str = "auto", process: str = "", stream: Te
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
+        _which,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     structlog.configure(

@@ -75,7 +75,29 @@ class Metrics:
         Histogram, "Input records per batch.", buckets=(1, 5, 10, 50, 100, 250, 500, 1000, 2000, 5000)
     )
     decision_latency_seconds = Row(Histogram, "Appended to decided, time held excluded.", buckets=FAST)
+    records_rekeyed_total = Row(
+        Counter, "Records of sources with `rekey: true`, written to where their device is processed.", "source"
+    )
     recovery_seconds = Row(Gauge, "How long the newest recovery of a partition took.", "stage", "partition")
+    states_forgotten_total = Row(
+        Counter,
+        "States deleted because their app's `forget_after` has passed; of a user by the app of its first record.",
+        "stage",
+        "app",
+    )
+    state_rows = Row(Gauge, "Rows of a partition's state, as RocksDB estimates it.", "stage", "partition")
+    state_bytes = Row(Gauge, "Bytes of these rows on disk, compressed, by the same estimate.", "stage", "partition")
+    recovery_records_left = Row(
+        Gauge,
+        "Changelog records that a recovery has still to read; or more, for compaction leaves gaps.",
+        "stage",
+        "partition",
+    )
+    recovery_seconds_left = Row(Gauge, "About how long the recoveries of this process will still take.")
+    stuck = Row(Gauge, "1 while something of the worker stands still that ought to move: /healthz says what.")
+    standby_records_left = Row(
+        Gauge, "Changelog records that a warm copy is behind, ends of transactions among them.", "stage", "partition"
+    )
     source_paused = Row(Gauge, "1 while a source stands still because too much of it is bad.", "source")
 
     # The sender

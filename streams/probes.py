@@ -6,7 +6,7 @@ not stuck, so that a restart would not help. Neither says anything about a devic
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -16,6 +16,15 @@ from streams.errors import USAGE, Stop
 
 #: Gives a reason when something is stuck, None otherwise. Called from the event loop: must not block.
 Watch = Callable[[], str | None]
+
+
+#: Told of every port that this process serves its probes on.
+_LISTENERS: list[Callable[[int], None]] = []
+
+
+def on_served(listener: Callable[[int], None]) -> None:
+    """Have `listener` told of the ports that are bound from now on."""
+    _LISTENERS.append(listener)
 
 
 class Readiness:
@@ -44,6 +53,11 @@ class Readiness:
     @property
     def ready(self) -> bool:
         return not self.unmet()
+
+    @property
+    def unmet_conditions(self) -> Collection[str]:
+        """The names of the conditions that are not met; a stuck process is not among them. From any thread."""
+        return self._unmet.keys()
 
     def unmet(self) -> dict[str, str]:
         """The conditions that are not met, with their reasons; a stuck process is not ready either."""
@@ -96,4 +110,7 @@ async def serve(host: str, port: int, registry: CollectorRegistry, readiness: Re
             "choose another one (RINGBACK_METRICS_PORT, RINGBACK_SENDER_METRICS_PORT; 0 takes any that is free)",
             USAGE,
         ) from error
-    return Probes(runner, runner.addresses[0][1])
+    bound = runner.addresses[0][1]
+    for listener in _LISTENERS:
+        listener(bound)
+    return Probes(runner, bound)

@@ -2,7 +2,7 @@
 
 A setting comes from the environment (`RINGBACK_<NAME>`), or from `ringback.yaml` in the working directory (or the file
 that `RINGBACK_CONFIG_FILE` names), or has its default, in this order. Durations are written `50ms`, `30s`, `5m`, `1h`,
-`2d` and are milliseconds in code.
+`2d` and are milliseconds in code; sizes are written `64KiB`, `128MiB`, `1GiB` and are bytes in code.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import ipaddress
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -51,6 +51,10 @@ OUR_KAFKA_OPTIONS = frozenset(
 )
 SECRET_KAFKA_OPTION = re.compile(r"password|secret|token|\.pem$|sasl\.jaas")
 
+#: `{port}`: that of the process.
+LOOKUP_URL = r"^(https?://[^\s/?#@{}]+(\{port\})?(/[^\s?#{}]*)?)?$"
+
+SIZES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -68,6 +72,22 @@ def duration_text(milliseconds: int) -> str:
     """A duration in its largest whole unit, as `parse_duration` reads it: `30d`, `90s`."""
     unit = next(unit for unit, size in reversed(UNITS.items()) if milliseconds % size == 0)
     return f"{milliseconds // UNITS[unit]}{unit}" if milliseconds else "0s"
+
+
+def parse_size(written: object) -> int:
+    """`128MiB` as bytes. An integer is taken as bytes already; raises ValueError for anything else."""
+    if isinstance(written, int) and not isinstance(written, bool):
+        return written
+    match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,9})?)\s*(B|KiB|MiB|GiB)", str(written).strip(), re.ASCII)
+    if match is None:
+        raise ValueError(f"{written!r} is not a size: write a number with a unit, such as 64KiB, 128MiB or 1GiB")
+    return round(float(match[1]) * SIZES[match[2]])
+
+
+def size_text(size: int) -> str:
+    """A size in its largest whole unit, as `parse_size` reads it: `128MiB`."""
+    unit = next(unit for unit, one in reversed(SIZES.items()) if size % one == 0)
+    return f"{size // SIZES[unit]}{unit}" if size else "0B"
 
 
 def _parse_networks(written: object) -> tuple[str, ...]:
@@ -91,14 +111,25 @@ def _parse_kafka_options(written: object) -> dict[str, str]:
     return {str(name): _option_text(value) for name, value in options.items()}
 
 
+def _check_token(token: SecretStr) -> SecretStr:
+    if token.get_secret_value() and not re.fullmatch(r"[!-~]{16,500}", token.get_secret_value()):
+        raise ValueError("a token is 16 to 500 printable ASCII characters, without spaces")
+    return token
+
+
 def _option_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+#: How a value is written that was read by this.
+TEXTS: Mapping[Any, Callable[[int], str]] = {parse_duration: duration_text, parse_size: size_text}
+
 Duration = Annotated[int, BeforeValidator(parse_duration), Field(ge=0)]
+Size = Annotated[int, BeforeValidator(parse_size), Field(ge=0)]
 Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parse_networks)]
 KafkaOptions = Annotated[dict[str, str], NoDecode, BeforeValidator(_parse_kafka_options)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
+Token = Annotated[SecretStr, AfterValidator(_check_token)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$", max_length=200)]
 
 
@@ -126,6 +157,20 @@ class Settings(BaseSettings):
     )
     metrics_port: Port = Field(9464, description="Port of the worker's probes; 0: any that is free.")
     sender_metrics_port: Port = Field(9465, description="Port of the sender's probes; 0: any that is free.")
+    lookup_port: Port | None = Field(
+        None, description="Port on which a worker tells `ringback state` about devices; empty: none, 0: any."
+    )
+    lookup_host: str = Field("127.0.0.1", description="Address of that port; one that others reach needs a token.")
+    lookup_token: Token = Field(
+        SecretStr(""), description="Secret that whoever looks up must show: the same in workers and commands."
+    )
+    lookup_url: str = Field(
+        "",
+        pattern=LOOKUP_URL,
+        max_length=300,
+        description="What others reach a worker's look-ups under (default: its host and port; `{port}` is the port), "
+        "and commands ask.",
+    )
     api_port: Port = Field(8080, description="Port of the inbound and admin API.")
     egress_allow: Networks = Field(
         (), description="Networks (CIDR, with commas) that the sender may call although they are not public."
@@ -136,9 +181,20 @@ class Settings(BaseSettings):
     sender_group: Name = Field(
         "ringback-sender", description="The senders' consumer group: those that share it share the work."
     )
+    session: Duration = Field(
+        10_000,
+        ge=6_000,
+        le=1_800_000,
+        description="A worker that is not heard of for so long loses its partitions; with an instance_id, the time in "
+        "which a restart moves none.",
+    )
     instance_id: str = Field(
         "", pattern=r"^[A-Za-z0-9._-]*$", description="Static membership: one name per process, kept over restarts."
     )
+    worker_processes: int = Field(
+        1, ge=1, le=64, description="How many processes `ringback worker` is, under one parent when several."
+    )
+    sender_processes: int = Field(1, ge=1, le=64, description="The same for `ringback sender`.")
     decisions_level: Literal["off", "nos", "all"] = Field(
         "nos", description="What the decisions topic tells: nothing, why there is no job or no effect, or everything."
     )
@@ -153,7 +209,45 @@ class Settings(BaseSettings):
     max_record_bytes: int = Field(
         1_000_000, ge=1_000, le=5_000_000, description="A larger input record is a dead letter."
     )
+    standbys: int = Field(
+        0, ge=0, le=10, description="How many other workers keep a warm copy of each partition's state."
+    )
+    recoveries: int = Field(
+        4, ge=1, le=64, description="Partitions whose state a worker reads back at once; the others wait their turn."
+    )
+    stuck_after: Duration = Field(
+        60_000, ge=1_000, description="A partition with work that has not moved for so long is stuck: /healthz says so."
+    )
+    stuck_exit: Duration = Field(
+        60_000, description="A process that stays stuck for so long ends itself, to be restarted; 0s: never."
+    )
+    store_cache: Size = Field(
+        128 << 20, ge=8 << 20, description="Memory of a worker for what it has read of its state (RocksDB's blocks)."
+    )
+    store_buffers: Size = Field(
+        128 << 20, ge=8 << 20, description="Memory of a worker for what it has written of its state (memtables)."
+    )
+    fetch_buffers: Size = Field(
+        128 << 20, ge=16 << 20, description="Memory of a worker for input that waits to be processed, about."
+    )
+    producer_buffers: Size = Field(
+        128 << 20, ge=16 << 20, description="Memory of a worker for what is on its way to Kafka, at most."
+    )
+    changelog_segment: Size = Field(
+        64 << 20, ge=1 << 20, le=1 << 30, description="Segment size of the changelogs: the newest one is not compacted."
+    )
+    changelog_dirty_ratio: float = Field(
+        0.3, gt=0, lt=1, description="Share of a changelog that may be outdated before it is compacted."
+    )
+    changelog_compaction_lag: Duration = Field(
+        86_400_000, ge=60_000, description="A changelog is compacted after so long, however little is outdated."
+    )
     hold_limit: int = Field(1_000, ge=1, description="Most records of a device that wait for its install.")
+    sweep_rows: int = Field(
+        4_000,
+        ge=1,
+        description="Rows of its state that a worker looks at in a second for what `forget_after` lets it delete.",
+    )
     dead_letter_window: int = Field(
         1_000, ge=1, description="Over so many newest records of a source the bad ones are counted."
     )
@@ -252,25 +346,31 @@ def _describe(error: dict[str, Any], overrides: Mapping[str, object], path: str)
     variable = PREFIX + name.upper()
     place = name if name in overrides else variable if os.environ.get(variable) else f"{path}: {name}"
     message = str(error["msg"]).removeprefix("Value error, ")
-    found = "" if name == "kafka_options" or str(error["input"]) in message else f" (found {error['input']!r})"
+    quiet = name in ("kafka_options", "lookup_token") or str(error["input"]) in message
+    found = "" if quiet else f" (found {error['input']!r})"
     return f"{place}: {message[:1].lower()}{message[1:]}{found}"
 
 
 def shown(settings: Settings, name: str) -> str:
     """A setting's value for people: secrets masked, durations with a unit."""
     value = getattr(settings, name)
+    if value is None:
+        return ""
+    if isinstance(value, SecretStr):
+        return "***" if value.get_secret_value() else ""
     if name == "kafka_options":
         return json.dumps({key: "***" if SECRET_KAFKA_OPTION.search(key) else text for key, text in value.items()})
-    if any(
-        isinstance(part, BeforeValidator) and part.func is parse_duration
-        for part in Settings.model_fields[name].metadata
-    ):
-        return duration_text(value)
+    for part in Settings.model_fields[name].metadata:
+        if isinstance(part, BeforeValidator) and part.func in TEXTS:
+            return TEXTS[part.func](value)
     return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def environment(settings: Settings) -> dict[str, str]:
     """The variables that give a child process the same settings. Holds secrets, if the settings do."""
     given = sorted(settings.model_fields_set)
-    secret = {"kafka_options": json.dumps(settings.kafka_options)}
+    secret = {
+        "kafka_options": json.dumps(settings.kafka_options),
+        "lookup_token": settings.lookup_token.get_secret_value(),
+    }
     return {PREFIX + name.upper(): secret.get(name, shown(settings, name)) for name in given}

@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 
 from schemas.config import Source
 from streams.errors import Stop
-from streams.kafka import topic_table
+from streams.kafka import DAY_MS, Topics, topic_table
 
 ADMIN_SECONDS = 30.0
 
@@ -62,18 +62,63 @@ ESSENTIAL = ("cleanup.policy", "message.timestamp.type")
 LARGEST = "max.message.bytes"
 
 
-def plan(sources: Iterable[Source], prefix: str, found: Mapping[str, Found], partitions: int) -> Plan:
+#: How the topic is kept through which a rekeyed source goes. The broker's clock is heard from it; what has been applied
+#: is deleted, which frees whole segments; and it takes what the original takes.
+REKEYED_CONFIG = {
+    "cleanup.policy": "delete",
+    "retention.ms": str(7 * DAY_MS),
+    "message.timestamp.type": "LogAppendTime",
+    "segment.bytes": str(64 << 20),
+    "max.message.bytes": "8388608",
+}
+
+
+def rekeyed_topic(worker_id: str, topic: str) -> str:
+    """The internal topic of a rekeyed source. Workers of another id begin with empty state: they have one of their own,
+    as they have changelogs of their own.
+    """
+    return f"{worker_id}-rekey-{topic}"
+
+
+def rekeyed_topics(worker_id: str, sources: Iterable[Source]) -> dict[str, str]:
+    """For the topic of each source that is rekeyed the internal one."""
+    return {source.topic: rekeyed_topic(worker_id, source.topic) for source in sources if source.rekey}
+
+
+def names(sources: Iterable[Source], prefix: str, worker_id: str) -> list[str]:
+    """Every topic that `plan` wants to be told of."""
+    sources = tuple(sources)
+    internal = rekeyed_topics(worker_id, sources).values()
+    return [*(source.topic for source in sources), *internal, *(row.name for row in topic_table(prefix))]
+
+
+def inputs_of(sources: Iterable[Source], prefix: str, found: Mapping[str, Found], partitions: int) -> int:
+    """How many partitions the inputs have: the sources that are not rekeyed; if there is none of them yet, what our own
+    topics were made for; `partitions`, if there is nothing at all.
+    """
+    counts = [found[source.topic].partitions for source in sources if source.topic in found and not source.rekey]
+    delivery = found.get(Topics(prefix).delivery)
+    if not counts and delivery is not None and all(source.rekey for source in sources):
+        return delivery.partitions
+    return max(counts, default=partitions)
+
+
+def plan(
+    sources: Iterable[Source], prefix: str, found: Mapping[str, Found], partitions: int, worker_id: str = ""
+) -> Plan:
     """Compare what `sources` need with what is `found`. `partitions` is for input topics when none exists yet.
 
     Input topics are what everything follows, since a record's state, jobs and receipts lie in partitions of the same
-    number. A source that is rekeyed may have any count.
+    number. A source that is rekeyed may have any count: its records go through a topic of ours, which bears the
+    workers' id.
     """
     sources = tuple(sources)
     counts = {
         source.topic: found[source.topic].partitions for source in sources if source.topic in found and not source.rekey
     }
-    inputs = max(counts.values(), default=partitions)
-    ours = {row.name for row in topic_table(prefix)}
+    inputs = inputs_of(sources, prefix, found, partitions)
+    internal = rekeyed_topics(worker_id, sources).values()
+    ours = {*internal, *(row.name for row in topic_table(prefix))}
     problems = [
         Problem(source.topic, "is a topic of Ringback's own, and a source", "give the source a topic of yours")
         for source in sources
@@ -82,7 +127,11 @@ def plan(sources: Iterable[Source], prefix: str, found: Mapping[str, Found], par
     problems += _unequal(counts, inputs)
     # The order in which records count is that of the broker's clock: a producer's clock could make a record overtake.
     appended = {"message.timestamp.type": "LogAppendTime"}
-    wanted = [Wanted(source.topic, inputs, False, appended) for source in sources]
+    free = {
+        source.topic: found[source.topic].partitions for source in sources if source.rekey and source.topic in found
+    }
+    wanted = [Wanted(source.topic, free.get(source.topic, inputs), False, appended) for source in sources]
+    wanted += [Wanted(name, inputs, True, REKEYED_CONFIG) for name in internal]
     wanted += [Wanted(row.name, row.partitions(inputs), True, row.config()) for row in topic_table(prefix)]
     for topic in wanted:
         if topic.ours and topic.name in found:
@@ -97,7 +146,7 @@ def _unequal(counts: Mapping[str, int], inputs: int) -> list[Problem]:
         Problem(
             topic,
             f"has {count} partitions, {most[0]} has {inputs}",
-            "give both the same number (`rekey: true`, for sources of another one, is not supported yet)",
+            f"give both the same number, or declare the source {topic} `rekey: true`: it goes through a topic of ours",
         )
         for topic, count in counts.items()
         if count != inputs

@@ -11,7 +11,7 @@ from schemas.record import Event, Install
 Kind = Literal["install", "event"]
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """A record with everything about it that is not in its fields, or not in a form to work with.
 
     `id` is the record's own or the derived one, `name` its event's name without aliases, `at` its own time,
@@ -31,7 +31,7 @@ class Entry(msgspec.Struct, frozen=True):
     clicked: int | None = None
 
 
-class Rejection(msgspec.Struct, frozen=True):
+class Rejection(msgspec.Struct, frozen=True, gc=False):
     """Why a record has no entry: `reason` is a key of `schemas.dead_letter.REASONS`, `detail` names the field."""
 
     reason: str

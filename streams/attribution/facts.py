@@ -12,7 +12,7 @@ from .state import Attribution, Device
 Result = Literal["processed", "held", "duplicate", "too_late", "reinstall"]
 
 
-class Derived(msgspec.Struct, frozen=True):
+class Derived(msgspec.Struct, frozen=True, gc=False):
     """A derived event that fired, and the attribution that it goes by.
 
     `claim` means that it fired before, without this source: it is for postbacks at `network` and
@@ -31,7 +31,7 @@ class Session(NamedTuple):
     due: bool
 
 
-class Fact(msgspec.Struct, frozen=True):
+class Fact(msgspec.Struct, frozen=True, gc=False):
     """What became of one record: a key of `schemas.decision.RESULTS`, and its derived events in the order of the table.
 
     `late` means that it was processed, or found to be a reinstall, after one with a later time. `installed_at` is the
@@ -53,7 +53,7 @@ class Fact(msgspec.Struct, frozen=True):
     appears: bool = False
 
 
-class Step(msgspec.Struct, frozen=True):
+class Step(msgspec.Struct, frozen=True, gc=False):
     """The device after a record or a release, and the facts in the order in which they came about.
 
     `release_at` is the append time that every install source must have been read past before `release` is due (None:

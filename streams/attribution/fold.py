@@ -1,6 +1,6 @@
 """The fold: (device, record) → (device, facts, when held records are due). Pure; the heart of the product.
 
-A record that is read is judged in this order:
+A device that is forgotten (`forgetting`) is one that was never seen. A record that is read is judged in this order:
 
 1. *too late*: its own time lies more than the dedup window before the newest of the device's processed records (or
    before what has been forgotten under a smaller window);
@@ -15,17 +15,18 @@ from __future__ import annotations
 
 import msgspec
 
-from schemas.config import App
+from schemas.config import SECOND, App
 from schemas.record import Event
 
 from .entry import Entry
 from .facts import Derived, Fact, Result, Session, Step
+from .forgetting import is_forgotten
 from .marks import has_seen, mark, see
 from .periods import process
 from .state import Device, Held
 from .touches import Lookbacks
 
-__all__ = ["Derived", "Fact", "Lookbacks", "Session", "Step", "fold", "release"]
+__all__ = ["Derived", "Fact", "Lookbacks", "Session", "Step", "fold", "is_absent", "release"]
 
 _to_json = msgspec.json.Encoder().encode
 _from_json = msgspec.json.Decoder(Event).decode
@@ -33,7 +34,7 @@ _from_json = msgspec.json.Decoder(Event).decode
 
 def fold(device: Device | None, entry: Entry, app: App, lookbacks: Lookbacks, hold_limit: int = 1000) -> Step:
     """Read one record of a device (None: never seen). Changes the given device; if it raises, throw that one away."""
-    if device is None:
+    if device is None or is_absent(device, entry, app):
         device = Device()
     oldest = device.newest - app.dedup_window if device.attributions else None
     if oldest is not None and entry.at < max(oldest, device.forgotten):
@@ -44,6 +45,8 @@ def fold(device: Device | None, entry: Entry, app: App, lookbacks: Lookbacks, ho
     if see(device.seen, record_mark, entry.at, oldest, app.dedup_window) and oldest is not None:
         device.forgotten = max(device.forgotten, oldest)
 
+    if entry.appended > device.appended_s * SECOND:
+        device.appended_s = -(-entry.appended // SECOND)
     record = entry.record
     if isinstance(record, Event) and _waits(device, entry, app):
         _hold(device, entry, record)
@@ -62,6 +65,12 @@ def release(device: Device, app: App, lookbacks: Lookbacks) -> Step:
     held, device.held, device.held_since = device.held, [], None
     held.sort(key=lambda one: (one.at, one.appended))
     return Step(device, [process(device, _entry(one, app), app, lookbacks) for one in held], None)
+
+
+def is_absent(device: Device, entry: Entry, app: App) -> bool:
+    """Whether the record finds no device where this one was. What is held is decided first: that has been promised."""
+    after = app.forget_after
+    return after is not None and is_forgotten(device.appended_s, entry.appended, after) and not device.held
 
 
 def _step(device: Device, app: App, entry: Entry, result: Result) -> Step:

@@ -41,8 +41,9 @@ def place(record: Install | Event, kind: Kind, appended: int, origin: str, app: 
     device_id = identify(record, app)
     if device_id is None:
         return Rejection("no_identifier", f"none of {', '.join(app.device_key)}")
-    if too_long := _too_long(id=record.id or "", event_name=name, identifier=device_id, user_id=record.user_id or ""):
-        return too_long
+    own_id, user_id = record.id or "", record.user_id or ""
+    if max(len(own_id), len(name), len(device_id), len(user_id)) > LONGEST_NAME:
+        return _too_long(id=own_id, event_name=name, identifier=device_id, user_id=user_id)
     if appended // DAY > LAST_DAY:
         return Rejection("time", "append time after the year 9999: it must be in milliseconds")
     at, clicked = appended, None
@@ -61,14 +62,12 @@ def place(record: Install | Event, kind: Kind, appended: int, origin: str, app: 
         at = appended
     elif at < EARLIEST:
         return Rejection("time", f"own time {times.text(at)} is before 2000")
-    return Entry(record, kind, record.id or origin, name, at, appended, f"{app.id}|{device_id}", device_id, clicked)
+    return Entry(record, kind, own_id or origin, name, at, appended, f"{app.id}|{device_id}", device_id, clicked)
 
 
-def _too_long(**names: str) -> Rejection | None:
-    for field, text in names.items():
-        if len(text) > LONGEST_NAME:
-            return Rejection("too_large", f"{field}: has {len(text):,} characters, expected at most {LONGEST_NAME:,}")
-    return None
+def _too_long(**names: str) -> Rejection:
+    field, text = next((field, text) for field, text in names.items() if len(text) > LONGEST_NAME)
+    return Rejection("too_large", f"{field}: has {len(text):,} characters, expected at most {LONGEST_NAME:,}")
 
 
 def identify(record: Install | Event, app: App) -> str | None:

@@ -17,7 +17,7 @@ _MINUTE = 60_000
 _BUNDLES = 8
 
 
-class Seen(msgspec.Struct, array_like=True):
+class Seen(msgspec.Struct, array_like=True, gc=False):
     """A bundle of ids: the newest own time among their records, in minutes, rounded up; and their marks."""
 
     until: int

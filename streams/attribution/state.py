@@ -30,7 +30,7 @@ class Reason(enum.IntEnum):
     VISIT = 5
 
 
-class Attribution(msgspec.Struct, array_like=True):
+class Attribution(msgspec.Struct, array_like=True, gc=False):
     """A period of a device and the source it belongs to, from `start` (own time) to the start of the next one.
 
     `touch` None is organic; `assumed` then means that no install has been seen. `firsts` are the bits
@@ -66,7 +66,7 @@ class Attribution(msgspec.Struct, array_like=True):
         return b"".join(device.names[at * WIDTH : (at + 1) * WIDTH] for at in places if used >> at & 1)
 
 
-class Held(msgspec.Struct, array_like=True):
+class Held(msgspec.Struct, array_like=True, gc=False):
     """An event that waits for an install that may still come: what is needed to make its entry again.
 
     `record` is the `schemas.record.Event` as JSON: a record may hold what msgpack cannot (integers of any size), and
@@ -82,7 +82,7 @@ class Held(msgspec.Struct, array_like=True):
     clicked: int | None
 
 
-class Device(msgspec.Struct, array_like=True):
+class Device(msgspec.Struct, array_like=True, gc=False):
     """The state of a device within its app. It is *known* once it has an attribution.
 
     `attributions` are in order of their numbers; the first one is number 1. `clock` is what inactivity is measured
@@ -90,7 +90,9 @@ class Device(msgspec.Struct, array_like=True):
     `installed_at` is the own time of the install that fired (None: none has). `firsts` and `names` are the uses of
     lifetime firsts: bits, and marks of custom events. `seen` are the marks of the records read, with their times.
     `held` is in order of arrival, `held_since` the smallest append time in it. Of what happened before `forgotten`
-    marks may be gone: nothing older is processed, also when the dedup window has grown since.
+    marks may be gone: nothing older is processed, also when the dedup window has grown since. `appended_s` is the
+    append time of the newest record that is neither a duplicate nor too late, in seconds, rounded up (0: a state from
+    before it was written down); see `forgetting`.
     """
 
     attributions: list[Attribution] = []
@@ -103,6 +105,7 @@ class Device(msgspec.Struct, array_like=True):
     held: list[Held] = []
     held_since: int | None = None
     forgotten: int = 0
+    appended_s: int = 0
 
 
 def keep_bounded(attributions: list[Attribution], over: int) -> None:

@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from schemas.config import App
+from schemas.config import SECOND, App
 from schemas.record import Event, Install
 from schemas.user import Origin, UserRecord
 
 from .entry import Entry
 from .facts import Derived, Fact
 from .firing import plan_of
+from .forgetting import is_forgotten
 from .state import Attribution, Reason, UnknownVersionError
 
 VERSION = 1
@@ -29,12 +30,12 @@ _records: dict[str, msgspec.json.Decoder[Install] | msgspec.json.Decoder[Event]]
 }
 
 
-class User(msgspec.Struct, array_like=True):
+class User(msgspec.Struct, array_like=True, gc=False):
     """The state of a user. New fields go to the end, with a default.
 
     `clock` is the own time of the last activity, or of the first record; `newest` that of the newest record. `firsts`
     are the used firsts in the user's lifetime (`events.Row.bit`). The first record is remembered: its app, device key,
-    id and own time.
+    id and own time. `appended_s` as that of a device: for `forgetting`.
     """
 
     clock: int
@@ -44,6 +45,7 @@ class User(msgspec.Struct, array_like=True):
     record_id: str
     since: int
     firsts: int = 0
+    appended_s: int = 0
 
 
 def user_key(app: App, user_id: str) -> str:
@@ -94,8 +96,13 @@ class Judged(NamedTuple):
     appears: bool = False
 
 
-def judge(user: User | None, told: UserRecord, app: App) -> tuple[User, Judged]:
-    """Process one record of a user (None: never seen), without looking into it. Changes the given user."""
+def judge(user: User | None, told: UserRecord, app: App, forget_after: int | None = None) -> tuple[User, Judged]:
+    """Process one record of a user (None: never seen), without looking into it. Changes the given user.
+
+    `forget_after`: of the project (`forgetting.of_projects`).
+    """
+    if user is not None and is_forgotten(user.appended_s, told.appended, forget_after):
+        user = None
     derived: list[tuple[str, bool]] = []
     plan, at = plan_of(told.name, app.platform), told.at
     late, appears = False, user is None
@@ -109,6 +116,8 @@ def judge(user: User | None, told: UserRecord, app: App) -> tuple[User, Judged]:
             derived.append(("re_engagement_user", True))
         user.clock = at if plan.is_activity else user.clock
         user.newest = at
+    if told.appended > user.appended_s * SECOND:
+        user.appended_s = -(-told.appended // SECOND)
     for event, mask in plan.of_user:
         if not user.firsts & mask:
             user.firsts |= mask
@@ -125,9 +134,11 @@ def fact_of(told: UserRecord, entry: Entry, judged: Judged) -> Fact:
     return Fact(entry, "processed", judged.late, derived, installed_at, first, current, appears=appears)
 
 
-def fold(user: User | None, told: UserRecord, entry: Entry, app: App) -> tuple[User, Fact]:
+def fold(
+    user: User | None, told: UserRecord, entry: Entry, app: App, forget_after: int | None = None
+) -> tuple[User, Fact]:
     """Judge one record, of this entry, and tell what became of it. Changes the given user."""
-    user, judged = judge(user, told, app)
+    user, judged = judge(user, told, app, forget_after)
     return user, fact_of(told, entry, judged)
 
 

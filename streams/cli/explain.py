@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streams.cli import output, start
+from streams.cli.asking import WorkerUrl, asking
 from streams.errors import USAGE, Stop
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def explain(
     everything: Annotated[bool, typer.Option("--all", help="List the postbacks too that cannot fire on it.")] = False,
     as_json: AsJson = False,
     timeout: Timeout = 30.0,
+    worker: WorkerUrl = "",
 ) -> None:
     """Tell the story of one record, or list a device's records.
 
@@ -48,7 +50,8 @@ def explain(
 
     Reads the partition of the device in the input topics, from the beginning unless --since says otherwise, and puts
     what it finds through the rules once more; what was recorded of it (jobs, receipts, decisions, dead letters) counts
-    before that. Nothing is written or sent.
+    before that. The state of the device is asked of a worker that has a look-up port, or read from its changelog.
+    Nothing is written or sent.
     """
     from streams.clock import SystemClock
     from streams.explain import keeping
@@ -60,11 +63,14 @@ def explain(
     admin = start.reach(loaded, timeout)
     with progress() as tell:
         site = keeping.site(loaded, admin, tell)
+        site.look = told = asking(loaded, worker, timeout)
         look = _story if record_id else _list
         text = look(site, record_id, device_key, None if before is None else now - before, now, everything, as_json)
     print(text)
     if not as_json:
         measured(site.scanner)
+        if told is not None:
+            told.tell()
 
 
 def _story(

@@ -11,17 +11,17 @@ QUIET = ", ".join(f"`{name}`" for name in decision.NOES if name in decision.QUIE
 INTRODUCTIONS = {
     "settings.md": f"""\
 Each comes from the environment or from `{DEFAULT_FILE}` in the working directory (another file: `--config` or
-`{PREFIX}CONFIG_FILE`); the environment wins. Durations are a number with a unit: `50ms`, `30s`, `5m`, `1h`, `2d`.
+`{PREFIX}CONFIG_FILE`); the environment wins. Durations are a number with a unit: `50ms`, `30s`, `5m`, `1h`, `2d`;
+sizes too: `64KiB`, `128MiB`, `1GiB`. [State](recovery.md) tells of standbys, the watchdog, memory and changelogs.
 `ringback settings` shows what is in force.
 
 Every process reads the same ones and takes what concerns it. Two workers on one machine need a `state_dir` and a
-`metrics_port` each, two senders a `sender_metrics_port` each. With the same port the second one does not start: it says
-that the port cannot be opened, exit status 2. With the same `state_dir` both run, until one is given a partition that
-the other has not let go of (it hangs, say): then that one waits for 30 s, says that the state is locked by another
-process, and ends with exit status 1.
+`metrics_port` each, two senders a `sender_metrics_port` each; `--processes` sees to that ([several
+processes](processes.md)). With the same port or the same `state_dir` the second one does not start: it says that the
+port cannot be opened, or which process has the state, exit status 2. A process that is ending is waited for.
 
 The ports are open on every address of the machine (`metrics_host`), and ask nobody who they are: behind a firewall, or
-with `127.0.0.1`.
+with `127.0.0.1`. That of [the look-ups](lookups.md) is closed by default, and on this machine only.
 """,
     "metrics.md": """\
 For Prometheus, on `/metrics` of every process: by default the worker's port is 9464 and the sender's 9465
@@ -99,7 +99,8 @@ inside of a string; with that of a form they are percent-encoded; with any other
 With the default `topic_prefix`, `{Settings.model_fields["topic_prefix"].default}`; the sources name the input topics.
 `ringback topics create` makes what is missing, `ringback topics list` shows what is there. The worker keeps its state
 in two changelogs, `<worker_id>-device-changelog` and `<worker_id>-user-changelog`, which it makes itself; the second
-has as many partitions as the users topic.
+has as many partitions as the users topic. A source with `rekey: true` goes through `<worker_id>-rekey-<topic>`
+([why, and how](rekey.md)); how far it has come stands in `<worker_id>-rekeyer-changelog`.
 
 A topic keeps its records for a time, or is compacted: the newest record of each key is kept for ever. To look into
 one: `python -m streams.local.read ringback.receipts`.

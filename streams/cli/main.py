@@ -25,6 +25,7 @@ from streams.cli import (
     start,
     state,
     topics,
+    torture,
 )
 from streams.errors import RUNTIME, Stop
 
@@ -50,6 +51,7 @@ app.command("settings")(settings.settings)
 app.command("events")(events.events)
 app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
+app.command("torture")(torture.torture)
 app.add_typer(topics.app, name="topics")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streams.cli import output, start
+from streams.cli.asking import WorkerUrl, asking
 from streams.cli.explain import AsJson, Timeout, key_of, measured, paint, progress
 from streams.errors import USAGE, Stop
 
@@ -24,12 +25,14 @@ def state(
     user: Annotated[str, typer.Option(help="Show a user instead: its key, <project>|<user_id>.", metavar="KEY")] = "",
     as_json: AsJson = False,
     timeout: Timeout = 30.0,
+    worker: WorkerUrl = "",
 ) -> None:
     """Show what is remembered of a device or of a user.
 
     Its attributions as a timeline, its windows, what it holds.
 
-    Reads the device's partition of the worker's changelog, where the newest state of every device is kept for ever.
+    Asks a worker that has a look-up port; without one, reads the device's partition of the worker's changelog, where
+    the newest state of every device is kept for ever.
     """
     from streams.explain import keeping, shown
 
@@ -43,13 +46,15 @@ def state(
     admin = start.reach(loaded, timeout)
     with progress() as tell:
         site = keeping.site(loaded, admin, tell)
+        site.look = look = asking(loaded, worker, timeout)
         story = _user(site, user_key) if user else _device(site, device_key)
     if as_json:
         print(_json(story))
         return
     brush = paint if sys.stdout.isatty() else shown.plain
     print("\n".join(_lines(story, brush)))
-    measured(site.scanner)
+    if look is None or not look.tell():
+        measured(site.scanner)
 
 
 def _device(site: Site, device_key: str) -> DeviceStory:

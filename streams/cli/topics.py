@@ -69,12 +69,10 @@ def list_topics(timeout: Timeout = 30.0) -> None:
 def _plan(settings: Settings, admin: AdminClient, timeout: float) -> tuple[Plan, dict[str, Found]]:
     """What there is to do for the live configuration, or for the default sources before the first apply."""
     from streams import topics
-    from streams.kafka import topic_table
 
     sources = sources_of(current(settings, admin, timeout))
-    names = [source.topic for source in sources] + [row.name for row in topic_table(settings.topic_prefix)]
-    found = topics.look(admin, names)
-    return topics.plan(sources, settings.topic_prefix, found, settings.partitions), found
+    found = topics.look(admin, topics.names(sources, settings.topic_prefix, settings.worker_id))
+    return topics.plan(sources, settings.topic_prefix, found, settings.partitions, settings.worker_id), found
 
 
 def _partitions(count: int) -> str:

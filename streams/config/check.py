@@ -160,15 +160,6 @@ def postback_scopes(whole: Whole) -> Iterator[Problem]:
         yield item.problem(("scope",), message, hint)
 
 
-def not_yet(whole: Whole) -> Iterator[Problem]:
-    """What the contract has and this version does not: better refused than counted wrong."""
-    for source in whole.sources:
-        if source.model and source.sound("rekey") and source.model.rekey:
-            yield source.problem(
-                ("rekey",), "is not supported yet", "write the topic with the device key as its Kafka key"
-            )
-
-
 def required_fields(whole: Whole) -> Iterator[Problem]:
     """A partner that has postbacks has the fields that it says they need."""
     used = {item.model.partner for item in whole.postbacks if item.model and item.sound("partner")}
@@ -210,6 +201,31 @@ def delays(whole: Whole) -> Iterator[Problem]:
             delay, age = duration_text(item.model.delivery_delay), duration_text(partner.model.max_age)
             message = f"{delay} is not shorter than the max_age of {partner.model.id}, {age}: every job would expire"
             yield item.problem(("delivery_delay",), message)
+
+
+def forgetting(whole: Whole) -> Iterator[Problem]:
+    """Nothing is forgotten before every window that is counted from it has passed."""
+    lookbacks = [
+        (getattr(partner.model, key), f"the {key} of {partner.model.id}")
+        for partner in whole.partners
+        for key in _LOOKBACKS
+        if partner.model and partner.sound("id", key)
+    ]
+    defaults = [(PartnerModel.model_fields[key].default, f"the {key} of unknown publishers") for key in _LOOKBACKS]
+    for app in whole.apps:
+        if app.model is None or app.model.forget_after is None or not app.sound("forget_after"):
+            continue
+        own = [(getattr(app.model, key), f"the app's {key}") for key in _WINDOWS if app.sound(key)]
+        longest, name = max([*own, *lookbacks, *defaults])
+        if app.model.forget_after <= longest:
+            after = duration_text(app.model.forget_after)
+            message = f"{after} is not longer than {name}, {duration_text(longest)}"
+            hint = f"devices would be forgotten while it can still matter: choose more than {duration_text(longest)}"
+            yield app.problem(("forget_after",), message, hint)
+
+
+_LOOKBACKS = ("click_lookback", "impression_lookback")
+_WINDOWS = ("inactivity_window", "dedup_window", "claim_window", "install_grace")
 
 
 def templates(whole: Whole) -> Iterator[Problem]:
@@ -269,9 +285,9 @@ CHECKS: tuple[Callable[[Whole], Iterator[Problem]], ...] = (
     postback_references,
     postback_events,
     postback_scopes,
-    not_yet,
     required_fields,
     postback_endpoints,
     delays,
+    forgetting,
     templates,
 )

@@ -50,8 +50,7 @@ class SourceModel(Section):
     format: Annotated[str, Choice("json")] = Field("json", description="How its values are written.")
     rekey: Annotated[bool, Flag()] = Field(
         False,
-        description="The key is not the device key, or the partition count differs: goes through an internal topic. "
-        "Not supported yet.",
+        description="The key is not the device key, or the partition count differs: goes through an internal topic.",
     )
     mapping: dict[Annotated[str, Text()], Annotated[str, Text()]] = Field(
         {}, description="For a field of an install or event, the (dotted) place in the record where it is."
@@ -91,6 +90,11 @@ class AppModel(Section):
     )
     dedup_window: Annotated[int, Duration("0s", "365d")] = Field(
         2 * DAY, description="A record that is older than its device's newest by more than this is too late."
+    )
+    forget_after: Annotated[int, Duration("1d", "3650d")] | None = Field(
+        None,
+        description="A device without a record for longer than this is forgotten, see [state](state.md). "
+        "Default: never.",
     )
     reattribute_to_organic: Annotated[bool, Flag()] = Field(
         True, description="Whether a re-engagement or re-install without a touch makes the attribution organic."

@@ -64,13 +64,14 @@ same place; `ringback feed` does, and `ringback doctor` looks at what is there.
   times, and with `CreateTime` a producer whose clock is wrong could make a record overtake another. A record's own time
   stays what its fields say.
 
-`ringback topics create` makes input topics that are missing in this way.
+`ringback topics create` makes input topics that are missing in this way. A topic with other keys, or another number of
+partitions, is declared [`rekey: true`](rekey.md).
 
 A record in another partition than its device's is not applied, for it would split the state of the device. The worker
 says where it lies, which partition it belongs to and what is wrong, and stops with exit status 1; nothing of the batch
 is applied, and each restart comes to the same place.
 
-To go on:
+To go on, declare the source [`rekey: true`](rekey.md). Or, to have it lie right:
 
 1. Stop the producer and mend it. `ringback doctor` shows the key and the partition that it found.
 2. Name a new topic instead of the old one under `sources`, then `ringback apply DIR --prune` and

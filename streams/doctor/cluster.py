@@ -56,8 +56,9 @@ def ours(site: Site) -> Iterator[Finding]:
     found = site.look([*(row.name for row in rows), *changelogs.values()])
     findings = list(kept.missing([row.name for row in rows], found))
     if site.found_configuration:
-        sources = [source for source in site.sources if not source.rekey]
-        everything = {**found, **site.look(source.topic for source in sources)}
+        sources = list(site.sources)
+        internal = topics.rekeyed_topics(settings.worker_id, sources).values()
+        everything = {**found, **site.look([*(source.topic for source in sources), *internal])}
         partitions = site.partitions()
         largest = kafka.largest_state(settings.max_record_bytes)
         findings += kept.changelog(changelogs["device"], found, partitions, largest)
@@ -69,8 +70,8 @@ def ours(site: Site) -> Iterator[Finding]:
         counts = [found[row.name].partitions for row in rows if row.count == "input" and row.name in found]
         partitions = max(counts, key=counts.count, default=settings.partitions)
     as_found = {name: topics.Found(topic.partitions, topic.config) for name, topic in everything.items()}
-    plan = topics.plan(sources, settings.topic_prefix, as_found, partitions)
-    own = {row.name for row in rows}
+    plan = topics.plan(sources, settings.topic_prefix, as_found, partitions, settings.worker_id)
+    own = {topic.name for topic in plan.wanted if topic.ours}
     findings += [wrong(f"{one.topic}: {one.message}", one.remedy) for one in plan.problems if one.topic in own]
     names = site.names()
     findings += kept.retention(rows, found, [names.delivery, *names.retries()])
@@ -98,7 +99,7 @@ def keys(site: Site) -> Iterator[Finding]:
             source,
             apps,
             settings.max_record_bytes,
-            found[source.topic].partitions,
+            None if source.rekey else found[source.topic].partitions,
             settings.dead_letter_limit,
             kafka.partition_of,
         )

@@ -47,12 +47,11 @@ def inputs(sources: Sequence[Source], found: Mapping[str, Kept]) -> Iterator[Fin
     """The topics of the sources: there, equal in number, stamped by the broker."""
     if not sources:
         yield wrong("the configuration has no source", "add one to `sources` and `ringback apply` it")
-    if rekeyed := [source.topic for source in sources if source.rekey]:
-        yield wrong(f"`rekey: true` is not supported yet: {_list(rekeyed)}", "key these topics by the device key")
     names = [source.topic for source in sources]
     yield from missing(names, found)
     there = [name for name in names if name in found]
-    yield from _unequal({name: found[name].partitions for name in there})
+    rekeyed = {source.topic for source in sources if source.rekey}
+    yield from _unequal({name: found[name].partitions for name in there if name not in rekeyed})
     for name in there:
         stamp = found[name].config.get("message.timestamp.type", "LogAppendTime")
         if stamp != "LogAppendTime":
@@ -62,7 +61,7 @@ def inputs(sources: Sequence[Source], found: Mapping[str, Kept]) -> Iterator[Fin
                 SET.format(topic=name, key="message.timestamp.type", value="LogAppendTime"),
             )
     for name in there:
-        yield ok(f"{name}: {_count(found[name].partitions, 'partition')}")
+        yield ok(f"{name}: {_count(found[name].partitions, 'partition')}{', rekeyed' if name in rekeyed else ''}")
 
 
 def missing(names: Iterable[str], found: Mapping[str, Kept]) -> Iterator[Finding]:
@@ -79,7 +78,7 @@ def _unequal(counts: Mapping[str, int]) -> Iterator[Finding]:
             yield wrong(
                 f"{name} has {_count(count, 'partition')}, {largest} has {most}: a device's records lie in partitions "
                 "of different numbers",
-                "give both the same number, and feed the one anew that had fewer",
+                f"declare the source {name} `rekey: true`, or give both the same number and feed it anew",
             )
 
 

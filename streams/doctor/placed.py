@@ -14,7 +14,7 @@ from .findings import Finding, ok, warning, wrong
 
 KEYS = (
     "produce with the device key as the Kafka key and Kafka's default partitioner (murmur2_random in librdkafka), as "
-    "`ringback feed` does; what lies wrong must be fed anew into a new topic"
+    "`ringback feed` does; what lies wrong must be fed anew into a new topic. Or declare the source `rekey: true`"
 )
 
 PARTITIONER = (
@@ -24,8 +24,8 @@ PARTITIONER = (
 
 
 class Sample:
-    """Records of one source. `partitions`: how many the inputs have; `bad_limit`: more bad ones than this share (%)
-    make the worker pause the source.
+    """Records of one source. `partitions`: how many the inputs have, None: it is rekeyed, and its records may lie
+    anywhere; `bad_limit`: more bad ones than this share (%) make the worker pause the source.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Sample:
         source: Source,
         apps: Mapping[str, App],
         largest: int,
-        partitions: int,
+        partitions: int | None,
         bad_limit: int,
         partition_of: Callable[[bytes, int], int],
     ) -> None:
@@ -67,6 +67,8 @@ class Sample:
         entry = identity.place(record, self._source.record, appended, f"{self._source.topic}-{where}", app)
         if isinstance(entry, Rejection):
             self._refuse(where, entry.reason, entry.detail)
+            return
+        if self._partitions is None:
             return
         device_key = entry.device_key.encode("utf-8", "surrogatepass")
         belongs = self._partition_of(device_key, self._partitions)
@@ -118,4 +120,5 @@ class Sample:
                 "add the app to the configuration, or leave it: they are ignored and counted",
             )
         if fine:
-            yield ok(f"{topic}: the newest {total:,} records lie where their device key says")
+            lie = "can be read, and are rekeyed" if self._partitions is None else "lie where their device key says"
+            yield ok(f"{topic}: the newest {total:,} records {lie}")

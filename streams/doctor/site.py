@@ -11,7 +11,7 @@ from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPar
 from confluent_kafka.admin import AdminClient, ConfigEntry, ConfigResource, OffsetSpec, ResourceType
 
 from schemas.config import Configuration, Source
-from streams import kafka
+from streams import kafka, topics
 from streams.settings import Settings
 
 from .findings import Unknown
@@ -68,8 +68,10 @@ class Site:
 
     def partitions(self) -> int:
         """How many the input topics have; what `topics create` would give them, if there are none."""
-        counts = [topic.partitions for topic in self.look(source.topic for source in self.sources).values()]
-        return max(counts, default=self.settings.partitions)
+        prefix = self.settings.topic_prefix
+        there = self.look([*(source.topic for source in self.sources), self.names().delivery])
+        found = {name: topics.Found(topic.partitions) for name, topic in there.items()}
+        return topics.inputs_of(self.sources, prefix, found, self.settings.partitions)
 
     def look(self, names: Iterable[str]) -> dict[str, Kept]:
         """Those of `names` that exist, in this order; asked for once. Blocks; raises KafkaException, TimeoutError."""

@@ -15,8 +15,8 @@ from faust.app.base import BootStrategy
 from yarl import URL
 
 from streams import logs
-from streams.engine import transport
-from streams.engine.ports import Follow
+from streams.engine import exits, transport
+from streams.engine.ports import Follow, Serve
 from streams.engine.recovery import Abandoned
 from streams.engine.stages import Processors
 from streams.engine.worker import Engine
@@ -24,6 +24,9 @@ from streams.errors import USAGE, Stop
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
+
+#: A worker lets the group hear of it so often (seconds); more often when its session is short.
+HEARTBEAT_S = 2.0
 
 
 class Boot(BootStrategy):
@@ -97,7 +100,7 @@ class BatchSchema(faust.Schema[Any, Any]):
         return decode
 
 
-def build_app(settings: Settings, processors: Processors, follow: Follow) -> App:
+def build_app(settings: Settings, processors: Processors, follow: Follow, serve: Serve | None = None) -> App:
     """An app that is not started. Raises `Stop` when the settings cannot be followed."""
     state = settings.state_dir / settings.worker_id
     try:
@@ -116,8 +119,11 @@ def build_app(settings: Settings, processors: Processors, follow: Follow) -> App
         Worker=Worker,
         processing_guarantee="at_least_once",
         consumer_group_instance_id=settings.instance_id or None,
-        broker_session_timeout=10.0,
-        broker_heartbeat_interval=2.0,
+        # Faust's assignor refuses an assignment that names another host: a static member that is back on another
+        # machine is given the one it had before. Nobody is asked at this address.
+        canonical_url="http://ringback",
+        broker_session_timeout=settings.session / 1000,
+        broker_heartbeat_interval=min(HEARTBEAT_S, settings.session / 5000),
         broker_commit_every=None,
         broker_commit_interval=1.0,
         stream_wait_empty=True,
@@ -125,11 +131,11 @@ def build_app(settings: Settings, processors: Processors, follow: Follow) -> App
         stream_buffer_maxsize=1024,
         topic_disable_leader=True,
         topic_allow_declare=False,
-        table_standby_replicas=0,
+        table_standby_replicas=settings.standbys,
         web_tables_enabled=False,
         web_router_enabled=False,
     )
-    app.engine = Engine(settings, processors, follow)
+    app.engine = Engine(settings, processors, follow, serve=serve)
     return app
 
 
@@ -138,7 +144,8 @@ def run(app: App) -> int:
     try:
         app.Worker().execute_from_commandline()
     except SystemExit as end:
-        return app.engine.exit_status or (end.code if isinstance(end.code, int) else 1)
+        # Whatever the engine knows of it has ended with a status of its own: this is for a restart to mend.
+        return app.engine.exit_status or (exits.CHECKPOINT_FAILED if end.code else 0)
     return app.engine.exit_status
 
 

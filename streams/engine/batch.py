@@ -11,6 +11,7 @@ from streams.engine.devices import Devices, Read, TooLarge
 from streams.engine.holds import Holds, hold_row
 from streams.engine.output import Output, Setting
 from streams.engine.raw import Raw
+from streams.engine.rekey import again
 from streams.engine.telling import Telling, described
 
 #: What is held of an app that is not configured any more is looked at again after so long: it may come back.
@@ -26,6 +27,13 @@ class Refused(NamedTuple):
     detail: str
 
 
+class Elsewhere(NamedTuple):
+    """A record of a rekeyed source belongs into another partition by now: it goes on there."""
+
+    device_key: str
+    partition: int
+
+
 class Batch:
     """Takes records in order; `finish` gives what to write."""
 
@@ -36,11 +44,15 @@ class Batch:
         self.output = telling.output
         self._released = 0
 
-    def take(self, raw: Raw, placed: Entry | Refused) -> None:
+    def take(self, raw: Raw, placed: Entry | Refused | Elsewhere) -> None:
         """Decide the next record."""
         self.output.taken += 1
         if isinstance(placed, Entry):
             self._fold(raw, placed)
+            return
+        if isinstance(placed, Elsewhere):
+            self.output.counts["records_total", raw.topic, "moved"] += 1
+            self.output.outgoing.append(again(raw, placed.device_key, placed.partition))
             return
         if placed.reason == "unknown_app":
             self.output.counts["records_total", raw.topic, placed.reason] += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from typing import NamedTuple
@@ -53,8 +53,15 @@ class Checkpoint:
         self.holds = holds
         self.marker = marker
 
-    async def apply(self, records: Sequence[Raw], progress: int | None, acknowledge: Callable[[], None]) -> Done:
-        """Apply a batch of merged records (none: only release what `progress` has made due).
+    async def apply(
+        self,
+        records: Sequence[Raw],
+        progress: int | None,
+        acknowledge: Callable[[], None],
+        passed: Mapping[str, int] | None = None,
+    ) -> Done:
+        """Apply a batch of merged records (none: only release what `progress` has made due). `passed`: for topics with
+        records that are nobody's input, the offset behind those that come before the next batch.
 
         1. Decide. In memory only; an error here (a record in the wrong partition) has changed nothing anywhere, and
            is raised.
@@ -80,8 +87,9 @@ class Checkpoint:
         left = records
         while True:
             output = self._decide(left, progress)  # 1
-            marker = self._marker_after(left[: output.taken])
-            if output.taken or output.puts or output.outgoing:
+            last = output.taken == len(left) and not output.more
+            marker = self._marker_after(left[: output.taken], (passed or {}) if last else {})
+            if output.taken or output.puts or output.outgoing or marker != self.marker:
                 try:
                     done = done._replace(marker=await self._in_thread(self._write, output, marker))  # 2, 3, 4
                 except BaseException as error:
@@ -96,13 +104,16 @@ class Checkpoint:
         self._reached("acknowledged")
         return done
 
-    async def note(self, marker: Marker) -> None:
-        """Steps 2 to 4 for a marker alone: where the inputs of a partition begin. Raises `Fenced`."""
+    async def note(self, marker: Marker, output: Output | None = None) -> Place:
+        """Steps 2 to 4 without records: for a marker alone (where the inputs of a partition begin), or with rows that
+        no record has changed. Raises `Fenced`.
+        """
         try:
-            await self._in_thread(self._write, Output(), marker)
+            place = await self._in_thread(self._write, output or Output(), marker)
         except BaseException as error:
             self._fail(error, None)
         self.marker = marker
+        return place
 
     def _decide(self, records: Sequence[Raw], progress: int | None) -> Output:
         number, partitions = self._unit.number, self._stage.partitions
@@ -131,10 +142,13 @@ class Checkpoint:
         for key, value in output.puts.items():
             yield changelog, key, value, None
 
-    def _marker_after(self, records: Sequence[Raw]) -> Marker:
+    def _marker_after(self, records: Sequence[Raw], passed: Mapping[str, int]) -> Marker:
         positions = dict(self.marker.positions)
         for raw in records:
-            positions[raw.topic] = raw.offset + 1
+            read = raw.lies or raw
+            positions[read.topic] = read.offset + 1
+        for topic, offset in passed.items():
+            positions[topic] = max(positions.get(topic, 0), offset)
         return Marker(positions)
 
     async def _in_thread(self, function: Callable[..., Place], *arguments: object) -> Place:

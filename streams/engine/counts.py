@@ -46,12 +46,14 @@ class Counts:
         self._events: defaultdict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
         #: By day, app, partner, postback, derived event and campaign (id, name): how many were decided, and each no.
         self._postbacks: defaultdict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
+        #: The derived events of a record mostly share their touch: the last one, and how it is counted.
+        self._last: tuple[Touch | None, _Source] = (None, _NOBODY)
 
     def fired(self, app_id: str, at: int, name: str, derived: Derived) -> None:
         """A derived event, counted under this name, of a record of this own time."""
         if derived.claim:
             name = CLAIMED + name
-        self._events[at // DAY, app_id, *_source(derived.attribution.touch)][name] += 1
+        self._events[at // DAY, app_id, *self._source(derived.attribution.touch)][name] += 1
 
     def decided(self, job: Job) -> None:
         """A job."""
@@ -72,6 +74,13 @@ class Counts:
             if before is not None:
                 counts.update(_counts(before))
             yield key, _encode(counts), key[len(COUNT_PREFIX) :], _encode(msgspec.structs.replace(row, counts=counts))
+
+    def _source(self, touch: Touch | None) -> _Source:
+        last, source = self._last
+        if touch is not last:
+            source = _source(touch)
+            self._last = (touch, source)
+        return source
 
     def _added(self) -> Iterator[ReportRow]:
         for (day, app_id, publisher, agency, campaign_id, campaign_name), counts in self._events.items():
@@ -105,8 +114,13 @@ class Counts:
             )
 
 
-def _source(touch: Touch | None) -> tuple[str | None, str | None, str | None, str | None]:
+#: Publisher, agency, campaign id, campaign name.
+_Source = tuple[str | None, str | None, str | None, str | None]
+_NOBODY: _Source = (None, None, None, None)
+
+
+def _source(touch: Touch | None) -> _Source:
     if touch is None:
-        return None, None, None, None
+        return _NOBODY
     publisher, agency = touch.publisher_name, touch.agency_name
     return publisher and cut(publisher), agency and cut(agency), *campaign_of(touch)

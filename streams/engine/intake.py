@@ -98,7 +98,7 @@ class Intake:
         for partition in self._partitions.values():
             if partition.release_due():
                 self._release(partition)
-        going = [partition for partition in self._partitions.values() if self._paused.isdisjoint(partition.topics)]
+        going = [partition for partition in self._partitions.values() if self._paused.isdisjoint(partition.named)]
         return [batch for partition in going if (batch := partition.take()) is not None]
 
     async def _wait(self, fetch: Fetch) -> None:

@@ -32,7 +32,9 @@ class Letters(NamedTuple):
         value = raw.value
         if value is not None and len(value) > RAW_BYTES_KEPT:
             detail = f"of {len(value):,} bytes the first {RAW_BYTES_KEPT:,} are kept: {detail}"
-        return self._letter(reason, detail, raw.topic, raw.offset, key=raw.key, value=value)
+        letter = self._letter(reason, detail, raw.topic, raw.offset, key=raw.key, value=value)
+        letter.partition = raw.partition
+        return letter
 
     def of_entry(self, entry: Entry, reason: str, detail: str) -> DeadLetter:
         """Of a record that was decoded long ago; its bytes are those of the record as it is known now."""

@@ -101,6 +101,11 @@ class Merge(Generic[R]):
             one.end, one.moment = end, moment
             one.settle()
 
+    def passed(self, topic: str, before: int) -> None:
+        """Whoever writes the source says that everything of it that was appended before this time has been read."""
+        one = self._by_topic[topic]
+        one.known_to = max(one.known_to, before)
+
     def wanted(self) -> list[str]:
         """The sources to fetch from: not those that have run ahead and wait for another one."""
         most = self._limits
@@ -143,11 +148,20 @@ class Merge(Generic[R]):
         """
         if not any(one.is_install for one in self._inputs):
             return WITHOUT_INSTALLS
+        return self.read_to()
+
+    def read_to(self) -> int:
+        """The append time before which every record has been taken, whatever the sources are of."""
         return min(one.buffer[0].appended if one.buffer else one.known_to for one in self._inputs)
 
     def empty(self) -> tuple[str, ...]:
         """The sources with nothing buffered: their ends tell how far progress has come."""
         return tuple(one.topic for one in self._inputs if not one.buffer)
+
+    def share(self, topic: str) -> float:
+        """How much of what may be buffered of a source is: 1 and more is full."""
+        one = self._by_topic[topic]
+        return max(len(one.buffer) / self._limits.records, one.size / self._limits.size)
 
     def __len__(self) -> int:
         return sum(len(one.buffer) for one in self._inputs)

@@ -12,29 +12,31 @@ import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 from confluent_kafka import KafkaException
 
 from streams.clock import Clock
+from streams.engine import budgets, rekey
+from streams.engine.changelog import BARRIER_KEY
 from streams.engine.checkpoint import Checkpoint, Done
+from streams.engine.expiry_sweep import Sweep
 from streams.engine.faults import FaultPoints
 from streams.engine.holds import HOLD_PREFIX, Holds
-from streams.engine.merge import Limits, Merge, Wait
+from streams.engine.merge import Merge, Wait
+from streams.engine.pace import Pace
 from streams.engine.positions import start_positions
 from streams.engine.producer import BarrierProducer, TransactionalProducer, Trouble, untold
 from streams.engine.progress import BrokerClock, Ends
 from streams.engine.raw import Raw
-from streams.engine.recovery import BARRIER_KEY, Abandoned, Recovered, Recovery
+from streams.engine.recovery import Abandoned, Recovered, Recovery
+from streams.engine.remaining import Remaining
 from streams.engine.stages import Input, Stage, Unit, transactional_id
 from streams.engine.store import Store, StoreMemory
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
-#: A batch follows the one before it no sooner than this (seconds), unless a full one is waiting: under light load a
-#: checkpoint costs more than its records, and latency is spent to share it.
-LINGER_S = 0.025
 #: Without a checkpoint for so long (seconds) the broker's clock is asked for anew before it is relied on.
 CLOCK_AGE_S = 30.0
 
@@ -42,6 +44,7 @@ CLOCK_AGE_S = 30.0
 SEEK_S = 2.0
 
 Seek = Callable[[Mapping[Input, int]], Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,15 @@ class Shared:
     barriers: BarrierProducer
     ends: Ends
     faults: FaultPoints
+    #: Where states are read back, a few at a time.
+    readers: Executor
+    pace: Pace
     trouble: Trouble = untold
+    #: Ends whatever keeps a warm copy of this partition here, before it is opened. Blocks.
+    let_go: Callable[[Unit], None] = lambda unit: None
+    #: How many partitions this process has, and how many inputs they have together: they share its memory.
+    units: int = 1
+    inputs: int = 1
 
 
 class Batch(NamedTuple):
@@ -73,10 +84,10 @@ class Partition:
     def __init__(self, unit: Unit, stage: Stage, shared: Shared) -> None:
         self.unit, self.number = unit, unit.number
         self._stage, self._shared = stage, shared
-        self._sources = {source.topic: source for source in stage.sources}
-        batch_records = shared.settings.batch_records
-        kinds = [(source.topic, source.record == "install") for source in stage.sources]
-        self.merge: Merge[Raw] = Merge(kinds, Limits(records=2 * batch_records))
+        #: By the topic that is read.
+        self._sources = stage.read
+        kinds = [(topic, source.record == "install") for topic, source in stage.read.items()]
+        self.merge: Merge[Raw] = Merge(kinds, budgets.waiting(shared.settings, shared.inputs))
         self.broker_clock = BrokerClock(shared.clock)
         folder = shared.settings.state_dir / shared.settings.worker_id / unit.stage / str(unit.number)
         self._store = Store(folder, shared.memory)
@@ -89,9 +100,12 @@ class Partition:
         self.closing = False
         self._next_batch_at = 0.0
         self._refreshing: asyncio.Task[None] | None = None
+        self._looking: asyncio.Future[Any] | None = None
+        self.sweep = Sweep(unit.stage, self._store)
         #: When it last got on (monotonic seconds).
         self.moved_at = shared.clock.monotonic()
         self.recovered: Recovered | None = None
+        self._recovery: Recovery | None = None
 
     def anew(self) -> Partition:
         """One in the place of this one, which has been closed."""
@@ -103,7 +117,8 @@ class Partition:
         """Recover and move the inputs behind the marker. Raises `Abandoned` when closed meanwhile, `Stop`,
         KafkaException.
         """
-        recovered = await self._in_thread(self._recover)
+        recovery = self._recovery = await self._in_thread(self._fence)
+        recovered = await asyncio.get_running_loop().run_in_executor(self._shared.readers, recovery.read)
         marker = await start_positions(
             self._stage, self.number, recovered.marker, self._shared.ends, lambda: self.closing
         )
@@ -139,11 +154,12 @@ class Partition:
             ", ".join(f"{topic} {offset}" for topic, offset in sorted(marker.positions.items())),
         )
 
-    def _recover(self) -> Recovered:
+    def _fence(self) -> Recovery:
         shared = self._shared
+        shared.let_go(self.unit)
         self._store.open()
-        own_id = transactional_id(shared.settings, self.unit)
-        self._producer = TransactionalProducer(shared.settings, own_id, self.number, shared.trouble)
+        own_id, size = transactional_id(shared.settings, self.unit), budgets.producer(shared.settings, shared.units)
+        self._producer = TransactionalProducer(shared.settings, own_id, self.number, shared.trouble, size)
         recovery = Recovery(
             shared.settings,
             self.unit,
@@ -154,7 +170,13 @@ class Partition:
             lambda: self.closing,
             shared.faults,
         )
-        return recovery.run()
+        recovery.fence()
+        return recovery
+
+    @property
+    def remaining(self) -> Remaining | None:
+        """What is left to be read back; None when that is not known yet."""
+        return self._recovery.remaining if self._recovery else None
 
     # -- running
 
@@ -165,8 +187,13 @@ class Partition:
 
     @property
     def topics(self) -> Iterable[str]:
-        """The names of its sources."""
+        """The topics that it reads."""
         return self._sources.keys()
+
+    @property
+    def named(self) -> list[str]:
+        """The names of its sources: of one that is rekeyed the user's topic."""
+        return [source.topic for source in self._stage.sources]
 
     @property
     def inputs(self) -> list[Input]:
@@ -182,6 +209,12 @@ class Partition:
     def positions(self) -> dict[str, int]:
         """For each source the offset behind what is applied."""
         return self._checkpoint.marker.positions if self._checkpoint else {}
+
+    def look(self, keys: list[bytes]) -> list[bytes | None]:
+        """Rows as they are on disk, so never ahead of what is committed. Only while `running`, on the event loop:
+        then the store is open, and nobody closes it meanwhile.
+        """
+        return self._store.read(keys)
 
     def position(self, topic: str) -> int:
         """The offset of a source behind what is applied, control records that follow included."""
@@ -205,10 +238,19 @@ class Partition:
     def feed(self, topic: str, records: Sequence[Any], position: int) -> None:
         """Take in what was fetched (aiokafka's records), in order; `position` is behind it."""
         source, number = self._sources[topic], self.number
-        raws = [
-            Raw(topic, number, record.offset, record.timestamp, record.key, record.value, source) for record in records
-        ]
+        if topic in self._stage.written:
+            raws, before = rekey.unwrap(topic, number, records, source)
+        else:
+            before = -1
+            raws = [
+                Raw(topic, number, record.offset, record.timestamp, record.key, record.value, source)
+                for record in records
+            ]
         self.merge.feed(topic, raws, position, sum(len(raw.value or b"") + 100 for raw in raws))
+        self.merge.passed(topic, before)
+        if before >= 0 and not len(self.merge):
+            # To hear that there was nothing is to get on.
+            self.moved_at = self._shared.clock.monotonic()
 
     def delay(self) -> float:
         """Seconds until a batch may be taken, as far as this partition's own pace goes."""
@@ -223,9 +265,10 @@ class Partition:
         records = self.merge.take(self._shared.settings.batch_records)
         if not records:
             return None
-        self._next_batch_at = self._shared.clock.monotonic() + LINGER_S
+        self._next_batch_at = self._shared.pace.taken(self.unit, self._shared.clock.monotonic())
         self._handed_out = True
-        return Batch(self, records, records[-1].topic, records[-1].offset)
+        last = records[-1].lies or records[-1]
+        return Batch(self, records, last.topic, last.offset)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Let `work`, which calls `apply`, be what this partition is busy with; `close` waits for it."""
@@ -243,20 +286,35 @@ class Partition:
         """
         if self._checkpoint is None:
             raise RuntimeError(f"{self.unit} is not running")
-        done = await self._checkpoint.apply(records, self.merge.progress(), acknowledge)
+        if self.sweep.due and not records:
+            done = await self.sweep.forget(self._checkpoint)
+        else:
+            done = await self._checkpoint.apply(records, self.merge.progress(), acknowledge, self._read_to())
         if done.marker is not None:
             self.broker_clock.sample(done.marker.appended, done.marker.heard)
         self.moved_at = self._shared.clock.monotonic()
         return done
 
+    def _read_to(self) -> dict[str, int]:
+        """For each topic that a rekeyer writes the offset behind which nothing of it is left, but what has been taken:
+        behind the last record, others tell how far its source has been written.
+        """
+        first = self.merge.buffered
+        return {
+            topic: raw.lies.offset if (raw := first(topic)) is not None and raw.lies else self.merge.position(topic)
+            for topic in self._stage.written
+        }
+
     # -- waiting
 
     def release_due(self) -> bool:
-        """Holds are due, and nothing else is being done."""
+        """Holds are due, or there is much to be passed over, and nothing else is being done."""
         if not self.running or self.busy or self._checkpoint is None:
             return False
+        if self.sweep.due:
+            return True
         due = self._checkpoint.holds.next_due()
-        return due is not None and self.merge.progress() > due
+        return (due is not None and self.merge.progress() > due) or rekey.far_ahead(self.positions, self._read_to())
 
     def looks_for(self) -> tuple[str, ...]:
         """The sources whose ends would let a record go, or a hold be released; empty when the broker's clock is not
@@ -272,7 +330,7 @@ class Partition:
         due = self._checkpoint.holds.next_due()
         if due is not None and now > due >= self.merge.progress():
             topics.update(self.merge.empty())
-        return tuple(topics)
+        return tuple(topics - self._stage.written)
 
     def waits(self) -> Wait | None:
         """What the next record waits for."""
@@ -322,14 +380,25 @@ class Partition:
         task = self._task
         if task is not None:
             await asyncio.wait([task])
-        if self._refreshing is not None:
-            await asyncio.wait([self._refreshing])
+        for other in (self._refreshing, self._looking):
+            if other is not None:
+                await asyncio.wait([other])
         self._checkpoint = None
 
     def close_store(self) -> None:
         """Blocking part of `close`, when nothing of this partition runs any more."""
         self._producer = None
         self._store.close()
+
+    async def beside(self, function: Callable[[], T]) -> T:
+        """Let one thing at a time look at the store, in a thread beside batches; only while `running`. `close` waits
+        for it.
+        """
+        self._looking = looking = asyncio.ensure_future(self._in_thread(function))
+        try:
+            return cast(T, await looking)
+        finally:
+            self._looking = None
 
     async def _in_thread(self, function: Callable[..., Any], *arguments: object) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._shared.threads, function, *arguments)

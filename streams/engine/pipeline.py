@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from schemas.config import Configuration
 from streams.attribution import identity
 from streams.attribution.entry import Entry, Rejection
-from streams.engine.batch import Batch, Refused
+from streams.engine.batch import Batch, Elsewhere, Refused
 from streams.engine.devices import Devices, Read
 from streams.engine.holds import Holds
 from streams.engine.output import Limits, Names, Outgoing, Output, Setting
@@ -43,7 +43,7 @@ class WrongPartition(Exception):
         else:
             cause = (
                 f"Kafka key {raw.key!r}; produce with the device key as the Kafka key and Kafka's default partitioner "
-                "(murmur2_random in librdkafka)"
+                "(murmur2_random in librdkafka), or declare the source `rekey: true`"
             )
         super().__init__(
             f"{raw.topic} partition {raw.partition} offset {raw.offset}: the record of device {device_key!r} belongs "
@@ -87,7 +87,7 @@ class Pipeline:
             raise RuntimeError("process before configure")
         apps = self._setting.index.apps
         batch = Batch(self._setting, Telling(self._setting, partition, now, partitions), read, holds)
-        placed: list[Entry | Refused] = []
+        placed: list[Entry | Refused | Elsewhere] = []
         for raw in records:
             found = self._decoders[raw.topic].decode(raw.value)
             if isinstance(found, Rejected):
@@ -112,16 +112,21 @@ class Pipeline:
         return batch.finish()
 
     def _check_partitions(
-        self, records: Sequence[Raw], placed: Sequence[Entry | Refused], devices: Devices, partitions: int
+        self, records: Sequence[Raw], placed: list[Entry | Refused | Elsewhere], devices: Devices, partitions: int
     ) -> None:
         """Whether every device that is new here belongs here. One with a state was looked at when it was new: so no
         state is ever split, and only the first record of a device pays for the hash.
+
+        A record that a rekeyer has put here by another configuration is not wrong: it goes where it belongs by now.
         """
         seen: set[str] = set()
-        for raw, entry in zip(records, placed, strict=True):
+        for index, (raw, entry) in enumerate(zip(records, placed, strict=True)):
             if not isinstance(entry, Entry) or entry.device_key in seen or devices.known(entry.device_key):
                 continue
-            seen.add(entry.device_key)
             expected = self._partition_of(entry.device_key.encode("utf-8", "surrogatepass"), partitions)
-            if expected != raw.partition:
+            if expected == (raw.lies or raw).partition:
+                seen.add(entry.device_key)
+            elif raw.lies is None:
                 raise WrongPartition(raw, entry.device_key, expected, partitions)
+            else:
+                placed[index] = Elsewhere(entry.device_key, expected)

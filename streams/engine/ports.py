@@ -4,8 +4,8 @@ configurations.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
 
 from schemas.config import Configuration
 from streams.engine.holds import Holds
@@ -53,3 +53,30 @@ class Follower(Protocol):
 
 #: Makes a follower: it calls the first with each complete generation, the second with what is wrong with one.
 Follow = Callable[[Settings, Callable[[Configuration], None], Callable[[object], None]], Follower]
+
+
+#: Commits applied offsets of inputs for the group; whether that worked.
+CommitNow = Callable[[dict[tuple[str, int], int]], Awaitable[bool]]
+
+
+class Lookups(Protocol):
+    """Answers who asks for a state, on a port of its own."""
+
+    @property
+    def note(self) -> str:
+        """What stands beside the offsets that this worker commits, so that others find it."""
+        ...
+
+    async def start(self) -> None:
+        """Serve. Raises `Stop`."""
+        ...
+
+    async def announce(self, partition: Any, commit_now: CommitNow) -> None:
+        """This partition is ours now: see to it that the note is there."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+#: Makes it for an engine.
+Serve = Callable[[Any], Lookups]

@@ -35,20 +35,21 @@ async def start_positions(
             break
         await asyncio.sleep(RETRY_S)
     positions = {}
-    for source in stage.sources:
-        at = (source.topic, number)
-        known = marker.positions.get(source.topic)
+    for topic, source in stage.read.items():
+        at = (topic, number)
+        ours = stage.internal or topic in stage.written
+        known = marker.positions.get(topic)
         if known is None:
-            positions[source.topic] = ends[at] if source.start == "latest" else starts[at]
+            positions[topic] = ends[at] if source.start == "latest" and not ours else starts[at]
             continue
         if known > ends[at]:
             found = (
-                f"{source.topic} partition {number} ends at offset {ends[at]}, but {known} has been applied already: "
+                f"{topic} partition {number} ends at offset {ends[at]}, but {known} has been applied already: "
                 "the topic was recreated or truncated"
             )
-            if stage.internal:
+            if ours:
                 log.error("%s; what had not been read of it is lost, and it is read from its beginning", found)
-                positions[source.topic] = starts[at]
+                positions[topic] = starts[at]
                 continue
             raise Stop(
                 found,
@@ -60,7 +61,7 @@ async def start_positions(
                 "%s: %d records of %s were deleted by its retention before they were read",
                 unit,
                 starts[at] - known,
-                source.topic,
+                topic,
             )
-        positions[source.topic] = max(known, starts[at])
+        positions[topic] = max(known, starts[at])
     return Marker(positions)

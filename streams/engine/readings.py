@@ -14,16 +14,17 @@ from schemas import dead_letter
 from streams.clock import Clock
 from streams.engine.checkpoint import Done
 from streams.engine.partition import Partition
+from streams.engine.remaining import estimate
 from streams.engine.stages import Input, Unit
 from streams.metrics import Metrics
 from streams.probes import Readiness
 
 log = logging.getLogger(__name__)
 
-#: A partition with input waiting that has not moved for so long (seconds) is stuck.
-STUCK_S = 60.0
-#: ... and is no longer ready after so long.
+#: A partition with input waiting that has not moved for so long (seconds) is not ready. Later it is stuck: `watchdog`.
 SLOW_S = 15.0
+#: What the watchdog does not look at is stuck after so long (seconds).
+STUCK_S = 60.0
 
 
 class Readings:
@@ -38,7 +39,6 @@ class Readings:
         #: Partitions with input waiting, and since when that has been seen (monotonic seconds).
         self._waiting: dict[Unit, float] = {}
         self._partitions: Mapping[Unit, Partition] = {}
-        readiness.watch(self._stuck)
         metrics.ready.set_function(lambda: readiness.ready)
         # A counter that begins with its first event hides it: no rate sees a rise.
         for reason in dead_letter.REASONS.keys() - dead_letter.JOB_REASONS:
@@ -79,10 +79,21 @@ class Readings:
     def recovering(self) -> None:
         """Some partition has recovered, or begins to."""
         missing = sorted(unit for unit, one in self._partitions.items() if not one.running)
-        self.readiness.set("recovered", not missing, f"recovering: {', '.join(map(str, missing))}")
+        self.readiness.set("recovered", not missing, f"recovering: {', '.join(map(str, missing))}{self._left()}")
         for unit, one in self._partitions.items():
             if one.recovered is not None:
                 self.metrics.recovery_seconds.labels(unit.stage, str(unit.number)).set(one.recovered.seconds)
+
+    def _left(self) -> str:
+        """What is left to be read back: for the metrics, and as text."""
+        ways = {unit: way for unit, one in self._partitions.items() if (way := one.remaining) is not None}
+        for unit, way in ways.items():
+            left = 0 if self._partitions[unit].running else way.left
+            self.metrics.recovery_records_left.labels(unit.stage, str(unit.number)).set(left)
+        # At the rate of all that were read since the assignment.
+        whole = estimate(ways.values(), self._clock.monotonic())
+        self.metrics.recovery_seconds_left.set(whole.seconds or 0)
+        return f" ({whole})" if whole.records else ""
 
     def reopening(self) -> None:
         """A partition is to be opened anew. Until it runs, its lag is not known; the others' is told in a moment."""
@@ -98,6 +109,8 @@ class Readings:
         self._waiting = {}
         # Others tell of them from now on; a last value that stays would be counted twice.
         self._forget_lag()
+        self.metrics.recovery_records_left.clear()
+        self.metrics.recovery_seconds_left.set(0)
         self.metrics.records_held.set(0)
         self.readiness.set("assigned", False, "partitions are being assigned anew")
 
@@ -108,12 +121,14 @@ class Readings:
         self.readiness.set("kafka", ends is not None, "the brokers do not answer")
         if ends is None:
             self.trouble("ends")
+        if "recovered" in self.readiness.unmet_conditions:
+            self.recovering()
         self.readiness.set("sources", not paused, f"paused, too much of them is bad: {', '.join(sorted(paused))}")
         now, waiting = self._clock.monotonic(), {}
         for unit, partition in self._partitions.items():
             behind = self._lag(partition, ends or {}) if partition.running else 0
             # Without brokers, or with a source paused, nothing can move, and a restart would not help.
-            if behind and not set(paused).intersection(partition.topics):
+            if behind and not set(paused).intersection(partition.named):
                 waiting[unit] = self._waiting.get(unit, now)
         self._waiting = waiting
         self.metrics.records_held.set(sum(one.held for one in self._partitions.values()))
@@ -147,8 +162,15 @@ class Readings:
                 return f"{unit} has not moved for {still:.0f} s with input waiting{why}"
         return None
 
-    def _stuck(self) -> str | None:
-        return self._not_moving(STUCK_S)
+    @property
+    def waiting(self) -> Collection[Unit]:
+        """The partitions that have input waiting, and no excuse for not working on it. From any thread."""
+        return self._waiting.keys()
+
+    @property
+    def kafka(self) -> bool:
+        """Whether the brokers answered the last look-up. From any thread."""
+        return "kafka" not in self.readiness.unmet_conditions
 
 
 def observe_all(histogram: Histogram, values: list[float]) -> None:

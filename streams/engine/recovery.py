@@ -1,7 +1,8 @@
 """From an assignment to a partition that may process: the order of the steps is what makes it right (see
-`Recovery.run`).
+`Recovery.fence` and `Recovery.read`).
 
-Blocking; runs in a thread per partition, so that partitions recover side by side and each starts as soon as it can.
+Blocking; runs in threads. Partitions are fenced side by side, and read a few at a time: each of those has its own
+buffers, and more of them would share the same processors.
 """
 
 from __future__ import annotations
@@ -13,25 +14,22 @@ from functools import partial
 from typing import NamedTuple
 
 import msgspec
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
-from streams import kafka
+from streams.engine import changelog
+from streams.engine.changelog import BARRIER_KEY as BARRIER_KEY
 from streams.engine.faults import FaultPoints
 from streams.engine.producer import BarrierProducer, Place, TransactionalProducer
+from streams.engine.remaining import Remaining, estimate
 from streams.engine.stages import Stage, Unit
-from streams.engine.store import Applied, Store
+from streams.engine.store import TOMBSTONES_KEPT_MS, Applied, Store
 from streams.errors import Stop
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
-#: Keys of the engine's own changelog records.
+#: The key under which a changelog holds the marker.
 MARKER_KEY = b"m"
-BARRIER_KEY = b"m:barrier"
-
-#: Deleted rows are remembered by the changelog for so long; a store that has been away for longer is built anew.
-TOMBSTONES_KEPT_MS = 7 * kafka.DAY_MS
-CHUNK = 10_000
 REPORT_EVERY_S = 5.0
 
 
@@ -63,8 +61,8 @@ class Recovered(NamedTuple):
 
 
 class Recovery:
-    """Brings one partition's store up to date with its changelog, as its only writer. `stopped` is asked all along
-    the way.
+    """Brings one partition's store up to date with its changelog, as its only writer: `fence`, then `read`. `stopped`
+    is asked all along the way.
     """
 
     def __init__(
@@ -82,9 +80,13 @@ class Recovery:
         self._store, self._producer, self._barriers = store, producer, barriers
         self._stopped = stopped
         self._reached = partial(faults.reached, unit.stage)
+        self._barrier: Place | None = None
+        self._seconds = 0.0
+        #: How much is to be read; None until that is known.
+        self.remaining: Remaining | None = None
 
-    def run(self) -> Recovered:
-        """Fence, mark, read up to the mark. Raises `Abandoned`, `Stop` or KafkaException."""
+    def fence(self) -> None:
+        """Fence and mark; then it is known how much is to be read. Raises `Abandoned`, `Stop` or KafkaException."""
         started = time.monotonic()
         try:
             # 1. Fence: from here on nobody else can commit for this partition, and what they left open is aborted.
@@ -100,12 +102,27 @@ class Recovery:
                 raise Abandoned from None
             raise
         self._reached("barrier")
-        # 3. Only now read: whatever is read up to the barrier is all there will ever be from others.
         self._check_store(barrier.offset, barrier.appended)
-        records = self._read_to(barrier.offset)
+        applied = self._store.applied()
+        self._barrier = barrier
+        self.remaining = Remaining(applied.offset if applied else 0, barrier.offset + 1)
+        self._seconds = time.monotonic() - started
+
+    def read(self) -> Recovered:
+        """Read up to the mark, and only now: that is all there will ever be from others. Raises as `fence` does.
+
+        What is read is not logged by the store, only flushed at the end: a process that dies on the way finds a part
+        of it that is whole, with the row that tells how far it reaches, and reads on from there.
+        """
+        if self._barrier is None or self.remaining is None:
+            raise RuntimeError("read before fence")
+        started = time.monotonic()
+        self.remaining.begin(started)
+        records = self._read_to(self._barrier.offset, self.remaining)
+        self._store.flush()
         self._reached("recovered")
         marker = Marker.decode(self._store.read([MARKER_KEY])[0])
-        return Recovered(marker, barrier, records, time.monotonic() - started)
+        return Recovered(marker, self._barrier, records, self._seconds + time.monotonic() - started)
 
     def _check_store(self, barrier: int, now: int) -> None:
         applied = self._store.applied()
@@ -123,58 +140,31 @@ class Recovery:
             log.info("%s: the state on disk is old; it is built anew from the changelog", self._unit)
             self._store.wipe()
 
-    def _read_to(self, barrier: int) -> int:
+    def _read_to(self, barrier: int, remaining: Remaining) -> int:
         """Apply the changelog up to and including the barrier; how many records that were."""
-        applied = self._store.applied()
-        start, appended = applied or Applied(0, 0)
-        consumer = Consumer(kafka.consumer_settings(self._settings, group_id=f"{self._settings.worker_id}-recovery"))
-        reader = _Progress(self._unit, start, barrier)
+        if self._stopped():
+            raise Abandoned
+        consumer = changelog.consumer(self._settings, f"{self._settings.worker_id}-recovery")
+        records, told = 0, time.monotonic()
         try:
-            consumer.assign([TopicPartition(self._changelog, self._unit.number, start)])
-            while start <= barrier:
+            consumer.assign([TopicPartition(self._changelog, self._unit.number, remaining.at)])
+            while remaining.at <= barrier:
                 if self._stopped():
                     raise Abandoned
-                rows: dict[bytes, bytes | None] = {}
-                before = start
-                for message in consumer.consume(CHUNK, 0.2):
-                    if (error := message.error()) is not None:
-                        log.warning("%s: recovery: %s", self._unit, error.str())
-                        continue
-                    offset = message.offset() or 0
-                    if offset > barrier:
-                        break
-                    start = offset + 1
-                    appended = message.timestamp()[1]
-                    key = message.key() or b""
-                    if key != BARRIER_KEY:
-                        rows[key] = message.value()
-                    reader.records += 1
-                if start > before:
-                    self._store.write(rows, Applied(start, appended))
-                reader.report(start)
+                messages = consumer.consume(changelog.CHUNK, changelog.WAIT_S)
+                if messages and (messages[-1].offset() or 0) > barrier:
+                    messages = [message for message in messages if (message.offset() or 0) <= barrier]
+                found = changelog.chunk_of(messages, self._unit)
+                if found is None:
+                    continue
+                self._store.write(found.rows, Applied(found.next, found.appended), logged=False)
+                records += found.records
+                now = time.monotonic()
+                remaining.step(found.next, now)
+                self._reached("recovering")
+                if now - told > REPORT_EVERY_S:
+                    told = now
+                    log.info("%s: recovering, %s", self._unit, estimate([remaining], now))
         finally:
             consumer.close()
-        return reader.records
-
-
-class _Progress:
-    """Tells the log now and then how far a long recovery has come."""
-
-    def __init__(self, unit: Unit, start: int, barrier: int) -> None:
-        self._unit, self._start, self._barrier = unit, start, barrier
-        self._begun = self._told = time.monotonic()
-        self.records = 0
-
-    def report(self, offset: int) -> None:
-        now = time.monotonic()
-        if now - self._told < REPORT_EVERY_S:
-            return
-        self._told = now
-        left = self._barrier - offset
-        rate = (offset - self._start) / (now - self._begun)
-        log.info(
-            "%s: recovering, %d changelog records left, about %.0f s",
-            self._unit,
-            left,
-            left / max(rate, 1),
-        )
+        return records

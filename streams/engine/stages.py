@@ -6,8 +6,9 @@ for the other.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal, NamedTuple, get_args
 
 from schemas.config import Configuration, Source
@@ -35,7 +36,8 @@ class Unit(NamedTuple):
 @dataclass(frozen=True)
 class Stage:
     """What the partitions of one stage share. `sources` in the order of the configuration; `partitions`: how many the
-    stage has. `internal`: the sources are topics that another stage writes, not the user's.
+    stage has. `internal`: the sources are topics that another stage writes, not the user's. `rekeyed`: for the topic of
+    a source that is rekeyed the one that is read instead.
     """
 
     name: StageName
@@ -44,11 +46,22 @@ class Stage:
     changelog: str
     processor: Processor
     internal: bool = False
+    rekeyed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """The names of the sources."""
-        return tuple(source.topic for source in self.sources)
+        """The topics that are read."""
+        return tuple(self.read)
+
+    @cached_property
+    def read(self) -> dict[str, Source]:
+        """The topics that are read, each with the source whose records it holds."""
+        return {self.rekeyed.get(source.topic, source.topic): source for source in self.sources}
+
+    @cached_property
+    def written(self) -> frozenset[str]:
+        """Those of them that rekeyers write: of these no end tells how far the source has been read."""
+        return frozenset(self.rekeyed.values())
 
     def assigned(self, inputs: Collection[Input]) -> list[int]:
         """The numbers of which at least one source is among `inputs`."""
@@ -91,6 +104,11 @@ def users_source(settings: Settings) -> Source:
 def transactional_id(settings: Settings, unit: Unit) -> str:
     """Whoever writes under this id is the only writer of the unit."""
     return f"{settings.worker_id}-{unit.stage}-{unit.number}"
+
+
+def rekeyer_changelog(settings: Settings) -> str:
+    """The topic that says how far the rekeyers have come."""
+    return f"{settings.worker_id}-rekeyer-changelog"
 
 
 def changelog_topic(settings: Settings, stage: StageName = "device") -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
@@ -11,8 +11,17 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from schemas.config import Source
 from streams import kafka, topics
-from streams.engine.recovery import TOMBSTONES_KEPT_MS, Abandoned
-from streams.engine.stages import StageName, changelog_topic
+from streams.engine.recovery import Abandoned
+from streams.engine.stages import (
+    STAGES,
+    Processors,
+    Stage,
+    StageName,
+    changelog_topic,
+    rekeyer_changelog,
+    users_source,
+)
+from streams.engine.store import TOMBSTONES_KEPT_MS
 from streams.errors import Stop
 from streams.settings import Settings
 
@@ -21,17 +30,20 @@ log = logging.getLogger(__name__)
 ASK_S = 5.0
 MINUTE_MS = 60_000
 
-#: How a changelog is kept: the newest record of each key, for ever; dirty parts small, because a recovery reads them
-#: all.
-CHANGELOG_CONFIG = {
-    "cleanup.policy": "compact",
-    "message.timestamp.type": "LogAppendTime",
-    "min.cleanable.dirty.ratio": "0.3",
-    "segment.bytes": str(64 << 20),
-    "max.compaction.lag.ms": str(kafka.DAY_MS),
-    "delete.retention.ms": str(TOMBSTONES_KEPT_MS),
-    "max.message.bytes": "8388608",
-}
+
+def changelog_config(settings: Settings) -> dict[str, str]:
+    """How a changelog is kept: the newest record of each key, for ever. Outdated ones are kept few and segments small,
+    because a recovery reads them all.
+    """
+    return {
+        "cleanup.policy": "compact",
+        "message.timestamp.type": "LogAppendTime",
+        "min.cleanable.dirty.ratio": str(settings.changelog_dirty_ratio),
+        "segment.bytes": str(settings.changelog_segment),
+        "max.compaction.lag.ms": str(settings.changelog_compaction_lag),
+        "delete.retention.ms": str(TOMBSTONES_KEPT_MS),
+        "max.message.bytes": "8388608",
+    }
 
 
 def wait_for_kafka(settings: Settings, stopped: Callable[[], bool], tell: Callable[[str], None]) -> AdminClient:
@@ -56,19 +68,43 @@ def check_topics(admin: AdminClient, settings: Settings, sources: tuple[Source, 
     inputs = [source.topic for source in sources]
     if not inputs:
         raise Stop("the configuration has no source", "add one to `sources` and `ringback apply` it")
-    if rekeyed := [source.topic for source in sources if source.rekey]:
-        raise Stop(f"`rekey: true` is not supported yet: {', '.join(rekeyed)}", "key these topics by the device key")
     written = (names.users, names.delivery, names.dead_letters, names.decisions, names.report)
-    found = topics.look(admin, [*inputs, *written])
+    internal = topics.rekeyed_topics(settings.worker_id, sources).values()
+    found = topics.look(admin, [*inputs, *internal, *written])
     if missing := [name for name in (*inputs, *written) if name not in found]:
         raise Stop(f"topics are missing: {', '.join(missing)}", "create them: `ringback topics create`")
-    plan = topics.plan(sources, settings.topic_prefix, found, settings.partitions)
+    plan = topics.plan(sources, settings.topic_prefix, found, settings.partitions, settings.worker_id)
     if plan.problems:
         raise Stop(
             "; ".join(f"{problem.topic} {problem.message}" for problem in plan.problems),
             "; ".join(dict.fromkeys(problem.remedy for problem in plan.problems)),
         )
-    return found[inputs[0]].partitions
+    return topics.inputs_of(sources, settings.topic_prefix, found, settings.partitions)
+
+
+def make_stages(
+    admin: AdminClient, settings: Settings, processors: Processors, sources: tuple[Source, ...], inputs: int
+) -> tuple[Stage, Stage]:
+    """Both stages, for so many partitions of the inputs, with the topics that are theirs alone. Blocks; raises
+    `Stop`.
+    """
+    counts = {"device": inputs, "user": kafka.users_partitions(inputs)}
+    changelogs = {name: ensure_changelog(admin, settings, name, counts[name]) for name in STAGES}
+    rekeyed = topics.rekeyed_topics(settings.worker_id, sources)
+    if rekeyed:
+        ensure_rekeying(admin, settings, rekeyed.values(), inputs)
+    return (
+        Stage("device", sources, counts["device"], changelogs["device"], processors.device, rekeyed=rekeyed),
+        Stage("user", (users_source(settings),), counts["user"], changelogs["user"], processors.user, internal=True),
+    )
+
+
+def ensure_rekeying(admin: AdminClient, settings: Settings, internal: Iterable[str], partitions: int) -> None:
+    """Create the topics through which rekeyed sources go, and the one of their markers, unless they are there."""
+    markers = topics.Wanted(rekeyer_changelog(settings), 1, True, changelog_config(settings))
+    wanted = [markers, *(topics.Wanted(name, partitions, True, topics.REKEYED_CONFIG) for name in internal)]
+    found = topics.look(admin, [topic.name for topic in wanted])
+    topics.create(admin, [topic for topic in wanted if topic.name not in found], settings.replication)
 
 
 class _Words(NamedTuple):
@@ -91,7 +127,7 @@ def ensure_changelog(admin: AdminClient, settings: Settings, stage: StageName, p
     words = _WORDS[stage]
     count = _counts(admin).get(name)
     if count is None:
-        topic = NewTopic(name, partitions, settings.replication, config=CHANGELOG_CONFIG)
+        topic = NewTopic(name, partitions, settings.replication, config=changelog_config(settings))
         try:
             admin.create_topics([topic])[name].result(ASK_S * 6)
             log.info("the changelog %s was created with %d partitions", name, partitions)

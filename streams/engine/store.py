@@ -21,10 +21,13 @@ from rocksdict import (
     DBCompressionType,
     Options,
     Rdict,
+    ReadOptions,
     WriteBatch,
     WriteBufferManager,
+    WriteOptions,
 )
 
+from streams import kafka
 from streams.errors import Stop
 
 #: The engine's own rows begin with this; the pipeline's never do.
@@ -33,10 +36,11 @@ OWN_PREFIX = b"m"
 APPLIED_ROW = b"m:applied"
 FORMAT = 1
 
+#: Deleted rows are remembered by the changelog for so long; a store that has been away for longer is built anew.
+TOMBSTONES_KEPT_MS = 7 * kafka.DAY_MS
+
 MIB = 1 << 20
-BLOCK_CACHE_BYTES = 128 * MIB
 MEMTABLE_BYTES = 16 * MIB
-ALL_MEMTABLES_BYTES = 128 * MIB
 LOCK_WAIT_S = 30.0
 
 
@@ -49,12 +53,12 @@ class Applied(NamedTuple):
 
 class StoreMemory:
     """The memory that the stores of one process share: block cache and write buffers, whatever the number of
-    partitions.
+    partitions. In bytes.
     """
 
-    def __init__(self) -> None:
-        self.cache = Cache(BLOCK_CACHE_BYTES)
-        self.buffers = WriteBufferManager(ALL_MEMTABLES_BYTES, False)
+    def __init__(self, cache: int = 128 * MIB, buffers: int = 128 * MIB) -> None:
+        self.cache = Cache(cache)
+        self.buffers = WriteBufferManager(buffers, False)
 
 
 class Store:
@@ -66,6 +70,8 @@ class Store:
         self.path = path
         self._memory = memory
         self._db: Rdict | None = None
+        #: Something was written that is neither in the write-ahead log nor flushed.
+        self._unlogged = False
 
     def open(self) -> None:
         """Open or create it. Waits for another process that is closing it; raises `Stop` when that does not end."""
@@ -89,6 +95,7 @@ class Store:
         """Close it; it may be opened again. A rebalance and the end of the process may both call this."""
         db, self._db = self._db, None
         if db is not None:
+            self._unlogged = False  # closing flushes
             db.close()
 
     def wipe(self) -> None:
@@ -101,12 +108,18 @@ class Store:
         """The rows of these keys, None where there is none."""
         return cast(list[bytes | None], self._open().get(cast(Any, keys))) if keys else []
 
-    def rows(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """The rows whose keys begin with `prefix`, in order."""
-        for key, value in cast(Iterator[tuple[bytes, bytes]], self._open().items(from_key=prefix)):
+    def rows(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """The rows whose keys begin with `prefix`, in order, from `start` on. They push nothing out of the cache."""
+        found = self._open().items(from_key=start or prefix, read_opt=_passing())
+        for key, value in cast(Iterator[tuple[bytes, bytes]], found):
             if not key.startswith(prefix):
                 return
             yield key, value
+
+    def size(self) -> tuple[int, int]:
+        """How many rows there are and how many bytes they have, as RocksDB estimates it."""
+        db = self._open()
+        return tuple(db.property_int_value(f"rocksdb.{name}") or 0 for name in _SIZES)  # type: ignore[return-value]
 
     def applied(self) -> Applied | None:
         """How far the changelog has been applied; None for a new store."""
@@ -114,12 +127,21 @@ class Store:
         return None if row is None else Applied(*msgspec.json.decode(row)["applied"])
 
     def write(
-        self, rows: Mapping[bytes, bytes | None] | Iterable[tuple[bytes, bytes | None]], applied: Applied
+        self,
+        rows: Mapping[bytes, bytes | None] | Iterable[tuple[bytes, bytes | None]],
+        applied: Applied,
+        *,
+        logged: bool = True,
     ) -> None:
         """Apply rows (None deletes) and note how far the changelog is applied with them, all or nothing.
 
-        Raises `Stop` when the disk refuses: then nothing was applied.
+        Not `logged`, for rows that can be read from the changelog again: it costs half, and a process that dies loses
+        the newest of them, down to some earlier `applied`. Raises `Stop` when the disk refuses: then nothing was
+        applied.
         """
+        if logged and self._unlogged:
+            # A log that is replayed over a gap would make a state that never was.
+            self.flush()
         batch = WriteBatch(raw_mode=True)
         for key, value in rows.items() if isinstance(rows, Mapping) else rows:
             if value is None:
@@ -128,9 +150,23 @@ class Store:
                 batch.put(key, value)
         batch.put(APPLIED_ROW, msgspec.json.encode({"format": FORMAT, "applied": applied}))
         try:
-            self._open().write(batch)
+            if logged:
+                self._open().write(batch)
+            else:
+                self._unlogged = True
+                self._open().write(batch, write_opt=_unlogged())
         except Exception as error:  # rocksdict raises bare exceptions
             raise _unusable(self.path, error) from error
+
+    def flush(self) -> None:
+        """Put what is not logged on disk. Raises `Stop` when the disk refuses."""
+        if not self._unlogged:
+            return
+        try:
+            self._open().flush()
+        except Exception as error:  # rocksdict raises bare exceptions
+            raise _unusable(self.path, error) from error
+        self._unlogged = False
 
     def _open(self) -> Rdict:
         if self._db is None:
@@ -154,6 +190,21 @@ class Store:
         options.set_keep_log_file_num(2)
         options.set_max_log_file_size(4 * MIB)
         return options
+
+
+_SIZES = ("estimate-num-keys", "estimate-live-data-size")
+
+
+def _passing() -> ReadOptions:
+    options = ReadOptions()
+    cast(Any, options).fill_cache(False)
+    return options
+
+
+def _unlogged() -> WriteOptions:
+    options = WriteOptions()
+    cast(Any, options).disable_wal = True  # the stub says that it is a method
+    return options
 
 
 def _unusable(path: Path, error: Exception) -> Stop:

@@ -21,6 +21,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from streams import kafka
+from streams.engine import budgets, exits, static
 from streams.engine.intake import Fetched
 from streams.engine.partition import Batch
 from streams.engine.stages import Input
@@ -31,15 +32,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SCHEME = "ringback"
-#: The broker answers a fetch that finds nothing after so long. Until then an input that is not in the request is not
-#: read.
-FETCH_MAX_WAIT_MS = 25
+#: The broker answers a fetch when it has so much for it, or after so long: with little to do all partitions' records
+#: come together, so many times a second, and a fetch costs the same whatever it brings. Until it is answered an input
+#: that is not in the request is not read.
+FETCH_MAX_WAIT_MS = 45
+FETCH_MIN_BYTES = 65_536
 #: A fetch is given up when it has not ended so long (seconds) after it should have.
 FETCH_GRACE_S = 0.25
 #: The group's coordinator is heard within so long (seconds), or asked again.
 HEARTBEAT_S = 2.0
 MAX_POLL_RECORDS = 4_000
-MAX_PARTITION_FETCH_BYTES = 1_048_576
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -48,11 +50,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     logger = logging.getLogger("faust.transport")
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
-        conf = self.app.conf
+        conf, engine = self.app.conf, transport.app.engine
+        inputs = sum(stage.partitions * len(stage.topics) for stage in engine.stages)
         # Faust would take round robin without tables; sources must be assigned by partition number.
         self._assignor = self.app.assignor
         return aiokafka.AIOKafkaConsumer(
-            **kafka.aiokafka_settings(transport.app.engine.settings),
+            **kafka.aiokafka_settings(engine.settings),
             group_id=conf.id,
             group_instance_id=conf.consumer_group_instance_id,
             partition_assignment_strategy=[self._assignor],
@@ -62,12 +65,27 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             isolation_level="read_committed",
             max_poll_records=MAX_POLL_RECORDS,
             max_poll_interval_ms=int((conf.broker_max_poll_interval or 0) * 1000),
-            max_partition_fetch_bytes=MAX_PARTITION_FETCH_BYTES,
+            max_partition_fetch_bytes=budgets.partition_fetch(engine.settings, inputs),
             fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
+            fetch_min_bytes=FETCH_MIN_BYTES,
             request_timeout_ms=int(conf.broker_request_timeout * 1000),
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
+        )
+
+    async def on_start(self) -> None:
+        """With an instance id, a process that another one has replaced must end, not come back and replace that one."""
+        await super().on_start()
+        if self.app.conf.consumer_group_instance_id:
+            static.name(self._ensure_consumer()._coordinator, self.app.conf.consumer_group_instance_id, self._replaced)
+
+    def _replaced(self) -> None:
+        conf = self.app.conf
+        exits.die(
+            exits.TWIN,
+            f"another process has joined the group {conf.id} with the instance_id {conf.consumer_group_instance_id}: "
+            "it has the partitions now. Give each process an instance_id of its own",
         )
 
     async def fetch(self, wanted: frozenset[TP], within: float) -> Fetched:
@@ -189,6 +207,10 @@ class Consumer(driver.Consumer):
             self._read_offset.pop(TP(topic, number), None)  # or Faust would drop what is read again
         await self.seek_wait({TP(topic, number): offset for (topic, number), offset in positions.items()})
 
+    async def commit_now(self, positions: Mapping[Input, int]) -> bool:
+        """Commit these offsets now, which are applied; whether that worked."""
+        return await self._commit({TP(topic, number): offset for (topic, number), offset in positions.items()})
+
     async def membership(self) -> Membership | None:
         """Whether the group still counts this process among its members; None when it cannot be asked now."""
         return await cast(ConsumerThread, self._thread).membership()
@@ -220,7 +242,9 @@ class Consumer(driver.Consumer):
     async def _commit_in_thread(self, offsets: Mapping[TP, int]) -> None:
         consumer = self._thread._ensure_consumer()
         assigned = consumer.assignment()
-        known = {aiokafka.TopicPartition(*tp): offset for tp, offset in offsets.items() if tp in assigned}
+        # Whoever looks for a state finds its worker by this note.
+        note = self._engine.lookups.note if self._engine.lookups is not None else ""
+        known = {aiokafka.TopicPartition(*tp): (offset, note) for tp, offset in offsets.items() if tp in assigned}
         if known:
             await asyncio.wait_for(consumer.commit(known), 5.0)
 
@@ -235,7 +259,8 @@ class Consumer(driver.Consumer):
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         await super().on_partitions_assigned(assigned, generation_id)
-        self._engine.assign((tp.topic, tp.partition) for tp in assigned)
+        standby = self.app.assignor.assigned_standbys()
+        self._engine.assign(((tp.topic, tp.partition) for tp in assigned), ((tp.topic, tp.partition) for tp in standby))
 
 
 class Producer(driver.Producer):

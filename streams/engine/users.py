@@ -11,7 +11,7 @@ import msgspec
 from schemas.config import DAY, Configuration
 from schemas.report import LAST_DAY
 from schemas.user import UserRecord
-from streams.attribution import users
+from streams.attribution import forgetting, users
 from streams.attribution.users import User
 from streams.engine.devices import Read
 from streams.engine.holds import Holds
@@ -37,10 +37,12 @@ class UserPipeline:
     def __init__(self, names: Names, level: Level, limits: Limits) -> None:
         self._names, self._level, self._limits = names, level, limits
         self._setting: Setting | None = None
+        self._forget: dict[str, int] = {}
 
     def configure(self, configuration: Configuration) -> None:
         """Decide by this configuration from the next batch on. Raises `TemplateErrors`, and keeps the old one."""
         self._setting = Setting(Index(configuration), self._names, self._level, self._limits, "user")
+        self._forget = forgetting.of_projects(configuration.apps)
 
     def process(
         self,
@@ -55,7 +57,7 @@ class UserPipeline:
         """Decide a batch, see `pipeline.Pipeline.process`; nothing is held here."""
         if self._setting is None:
             raise RuntimeError("process before configure")
-        batch = _UserBatch(self._setting, Telling(self._setting, partition, now, partitions), read)
+        batch = _UserBatch(self._setting, Telling(self._setting, partition, now, partitions), read, self._forget)
         placed = [_placed(raw) for raw in records]
         batch.load(raw for raw, told in zip(records, placed, strict=True) if isinstance(told, UserRecord))
         for raw, told in zip(records, placed, strict=True):
@@ -87,8 +89,8 @@ def _user(raw: Raw) -> str:
 class _UserBatch:
     """The users that one batch touches: read once, folded in memory, written once."""
 
-    def __init__(self, setting: Setting, telling: Telling, read: Read) -> None:
-        self._setting, self._telling, self._read = setting, telling, read
+    def __init__(self, setting: Setting, telling: Telling, read: Read, forget: dict[str, int]) -> None:
+        self._setting, self._telling, self._read, self._forget = setting, telling, read, forget
         self._users: dict[str, User | None] = {}
         self._changed: set[str] = set()
 
@@ -115,7 +117,8 @@ class _UserBatch:
         try:
             # A copy: after an error the state is as before.
             copy = None if known is None else msgspec.structs.replace(known)
-            user, judged = users.judge(copy, told, setting.index.apps[told.app_id])
+            app = setting.index.apps[told.app_id]
+            user, judged = users.judge(copy, told, app, self._forget.get(app.project))
             # Most records mean nothing more to their user than that there was one: they are not even decoded.
             silent = not judged.derived and setting.level != "all"
             fact = None if silent else users.fact_of(told, users.entry_of(told), judged)

@@ -7,6 +7,7 @@ The Faust app (`application`) calls it; it knows Faust only as the one who bring
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -14,26 +15,31 @@ import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Literal, Protocol
 
-from confluent_kafka.admin import AdminClient
-
 from schemas.config import Configuration, Source
-from streams import kafka, probes
+from streams import probes
 from streams.clock import Clock, SystemClock
 from streams.engine import exits, startup
+from streams.engine.copies import standby_units
+from streams.engine.expiry_rounds import Rounds
 from streams.engine.faults import FaultPoints
 from streams.engine.intake import Intake
+from streams.engine.lock import StateLock
 from streams.engine.partition import Batch, Partition, Shared
 from streams.engine.pauses import Pauses
 from streams.engine.pipeline import WrongPartition
-from streams.engine.ports import Follow, Follower
-from streams.engine.producer import BarrierProducer, Fenced
+from streams.engine.ports import Follow, Follower, Lookups, Serve
+from streams.engine.producer import Fenced
 from streams.engine.progress import Ends
 from streams.engine.readings import Readings
 from streams.engine.recovery import Abandoned
-from streams.engine.stages import STAGES, Input, Processors, Stage, Unit, users_source
-from streams.engine.store import StoreMemory
+from streams.engine.rekeying import Rekeying
+from streams.engine.sharing import share
+from streams.engine.stages import Input, Processors, Stage, Unit
+from streams.engine.standby import Standbys
+from streams.engine.watchdog import Watchdog
 from streams.errors import RUNTIME, Stop
 from streams.metrics import Metrics
 from streams.probes import Probes, Readiness
@@ -47,6 +53,8 @@ REOPENINGS = 3
 #: A configuration that is there has been read after so long (seconds), unless Kafka is slow.
 PATIENCE_S = 3.0
 SWITCH_S = 0.001
+#: Thresholds of Python's cycle collector, see `_tune`.
+COLLECT_AT = (50_000, 20, 100)
 THREADS = 32
 
 
@@ -60,6 +68,8 @@ class Inputs(Protocol):
     def applied(self, positions: Mapping[Input, int]) -> None: ...
 
     async def move(self, positions: Mapping[Input, int]) -> None: ...
+
+    async def commit_now(self, positions: dict[Input, int]) -> bool: ...
 
     async def membership(self) -> Membership | None: ...
 
@@ -76,6 +86,7 @@ class Engine:
         clock: Clock | None = None,
         metrics: Metrics | None = None,
         faults: FaultPoints | None = None,
+        serve: Serve | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
@@ -90,18 +101,23 @@ class Engine:
         self.sources: tuple[Source, ...] = ()
         self.stages: tuple[Stage, ...] = ()
         self.probes: Probes | None = None
+        self.lookups: Lookups | None = None if serve is None else serve(self)
         self._processors, self._follow = processors, follow
         self._faults = faults or FaultPoints.from_environment()
         self._follower: Follower | None = None
         self._configuration: asyncio.Future[Configuration] | None = None
         self._in_force: Configuration | None = None
         self._shared: Shared | None = None
+        self._standbys: Standbys | None = None
         self._inputs: Inputs | None = None
         self._reopened: Counter[Unit] = Counter()
         self._asked: asyncio.Task[Membership | None] | None = None
         self._opening: set[asyncio.Task[None]] = set()
         self._background: set[asyncio.Task[Any]] = set()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="partition")
+        self._lock = StateLock(settings.state_dir / settings.worker_id)
+        self._watchdog = Watchdog(settings, self.partitions, self.readings)
+        self._rekeying = Rekeying(self.readings, self.clock, self._membership, self._finish)
         self._revoking = self._stopping = False
 
     # -- start-up
@@ -111,44 +127,31 @@ class Engine:
         stopped.
         """
         settings, readiness = self.settings, self.readings.readiness
-        # Threads that come back from the broker must not wait 5 ms for the interpreter while a batch is being decided.
-        sys.setswitchinterval(SWITCH_S)
+        # Before the port, which an old process that is ending holds as long as the state.
+        await self._in_thread(self._lock.take, settings.grace / 1000, lambda: self._stopping)
         self.probes = await probes.serve(
             settings.metrics_host, settings.metrics_port, self.readings.metrics.registry, readiness
         )
         log.info("probes: http://%s:%d/readyz", settings.metrics_host, self.probes.port)
+        if self.lookups is not None:
+            await self.lookups.start()
         admin = await self._in_thread(startup.wait_for_kafka, settings, lambda: self._stopping, self._kafka_is_away)
         readiness.set("kafka", True)
         configuration = await self._first_configuration()
         self.sources = configuration.sources
         partitions = await self._in_thread(startup.check_topics, admin, settings, self.sources)
-        stages = await self._in_thread(self._make_stages, admin, partitions)
+        stages = await self._in_thread(startup.make_stages, admin, settings, self._processors, self.sources, partitions)
         self._begin_with(configuration)
         await self.ends.start()
         self.stages = stages
-        self._shared = Shared(
-            settings,
-            self.clock,
-            self._threads,
-            StoreMemory(),
-            BarrierProducer(settings, self.readings.trouble),
-            self.ends,
-            self._faults,
-            self.readings.trouble,
+        self._shared, self._standbys = share(
+            settings, self.clock, self._threads, self.ends, self._faults, self.readings, stages
         )
+        self._rekeying.begin(stages[0], self._shared, configuration.apps)
         self._start(self._look())
-
-    def _make_stages(self, admin: AdminClient, inputs: int) -> tuple[Stage, ...]:
-        """Both stages, for so many partitions of the inputs. Blocks; raises `Stop`."""
-        settings, processors = self.settings, self._processors
-        counts = {"device": inputs, "user": kafka.users_partitions(inputs)}
-        changelogs = {name: startup.ensure_changelog(admin, settings, name, counts[name]) for name in STAGES}
-        return (
-            Stage("device", self.sources, counts["device"], changelogs["device"], processors.device),
-            Stage(
-                "user", (users_source(settings),), counts["user"], changelogs["user"], processors.user, internal=True
-            ),
-        )
+        self._start(self._watchdog.run())
+        self._start(Rounds(self, self.readings.metrics).run())
+        _tune()
 
     def _kafka_is_away(self, reason: str) -> None:
         log.warning(reason)
@@ -208,6 +211,7 @@ class Engine:
 
     def _configured(self, configuration: Configuration) -> None:
         self._in_force = configuration
+        self._rekeying.configure(configuration.apps)
         self.readings.metrics.config_generation.set(configuration.generation)
         self.readings.readiness.set("configuration", True)
         log.info("configuration: generation %d", configuration.generation)
@@ -216,14 +220,21 @@ class Engine:
         self.readings.metrics.config_errors_total.inc()
         log.error("configuration refused, the last good one stays: %s", refused)
 
+    @property
+    def configuration(self) -> Configuration | None:
+        """The generation in force."""
+        return self._in_force
+
     # -- partitions come and go
 
     def attach(self, inputs: Inputs) -> None:
         """The consumer there is now."""
         self._inputs = inputs
 
-    def assign(self, assigned: Iterable[Input]) -> None:
-        """These inputs are ours from now on. Each partition recovers and starts by itself."""
+    def assign(self, assigned: Iterable[Input], standby: Iterable[Input] = ()) -> None:
+        """These inputs are ours from now on. Each partition recovers and starts by itself. Of those on `standby` a warm
+        copy is kept.
+        """
         inputs = set(assigned)
         for stage in self.stages:
             if torn := stage.torn(inputs):
@@ -232,18 +243,19 @@ class Engine:
                     f"the sources of partitions {torn} were assigned apart: another worker has other sources",
                 )
                 return
-        if self._shared is None or self._stopping:
+        if self._shared is None or self._standbys is None or self._stopping:
             return
-        for stage in self.stages:
-            for number in stage.assigned(inputs):
-                unit = Unit(stage.name, number)
-                self.partitions[unit] = Partition(unit, stage, self._shared)
+        self._standbys.follow(standby_units(self.stages, inputs, set(standby)))
+        units = [(Unit(stage.name, number), stage) for stage in self.stages for number in stage.assigned(inputs)]
+        shared = self._shared = replace(self._shared, units=len(units), inputs=len(inputs))
+        self.partitions |= {unit: Partition(unit, stage, shared) for unit, stage in units}
         self._revoking = False
         for stage in self.stages:
             numbers = ", ".join(map(str, stage.assigned(inputs))) or "none"
             log.info("assigned %spartitions: %s", "user " if stage.internal else "", numbers)
         self.readings.assigned(self.partitions)
         self.intake.open()
+        self._rekeying.assigned(self.stages[0].assigned(inputs))
         for partition in self.partitions.values():
             self._start_opening(self._open(partition))
 
@@ -272,6 +284,8 @@ class Engine:
             return
         self.readings.recovering()
         self.intake.changed()
+        if self.lookups is not None:
+            self._start(self.lookups.announce(partition, self._inputs.commit_now))
 
     def _retake(self, partition: Partition, error: Fenced) -> None:
         """Open a partition anew whose producer may not write any more, if it is still ours."""
@@ -288,7 +302,7 @@ class Engine:
             raise RuntimeError("no consumer")
         # Brokers that come back give up the transactions that had been open for too long, and tell the same as when
         # another worker has taken over. The group knows which it is, and a worker that stood still has been put out.
-        membership = await self._membership(self._inputs)
+        membership = await self._membership()
         if membership == "gone":
             exits.die(exits.FENCED, f"{partition.unit} may not be written any more, others may have it: {error}")
         # A fetch that was begun for the old one must not be taken for one behind the new one's marker.
@@ -300,10 +314,12 @@ class Engine:
         fresh = self.partitions[partition.unit] = partition.anew()
         await self._open(fresh)
 
-    async def _membership(self, inputs: Inputs) -> Membership | None:
+    async def _membership(self) -> Membership | None:
         """What the group says. Partitions are often fenced together: they share a question that is under way."""
+        if self._inputs is None:
+            raise RuntimeError("no consumer")
         if self._asked is None or self._asked.done():
-            self._asked = asyncio.create_task(self._ask_membership(inputs))
+            self._asked = asyncio.create_task(self._ask_membership(self._inputs))
         return await self._asked
 
     async def _ask_membership(self, inputs: Inputs) -> Membership | None:
@@ -317,9 +333,10 @@ class Engine:
         """Finish what is under way and let go of all partitions. When it returns, others may have them."""
         self._revoking = True
         await self.intake.close()
+        drained = self._rekeying.revoke()
         self.readings.unassigned()
         partitions = list(self.partitions.values())
-        await asyncio.gather(*(partition.close() for partition in partitions))
+        await asyncio.gather(drained, *(partition.close() for partition in partitions))
         while self._opening:
             await asyncio.wait(self._opening)
         self.partitions.clear()
@@ -383,7 +400,9 @@ class Engine:
             await asyncio.sleep(LOOK_S)
             inputs = [one for partition in self.partitions.values() if partition.running for one in partition.inputs]
             probe = inputs or [(source.topic, 0) for source in self.sources[:1]]
-            self.readings.looked(await self.ends.of(probe), self.pauses.paused)
+            ends = await self.ends.of(probe)
+            self.readings.looked(ends, self.pauses.paused)
+            self._rekeying.look(ends is not None, self.partitions.values())
             if self._follower is not None and not self._follower.alive and not self._stopping:
                 self.readings.readiness.stuck("the config topic is not followed any more")
             for partition in list(self.partitions.values()):
@@ -401,6 +420,7 @@ class Engine:
     def stop_starting(self) -> None:
         """Give up whatever `start` waits for."""
         self._stopping = True
+        self._lock.ending()
 
     async def drain(self) -> None:
         """Finish and commit the batches under way; take no more. Ends the process when that exceeds the grace."""
@@ -416,13 +436,21 @@ class Engine:
         self._stopping = True
         if self._follower is not None:
             await self._in_thread(self._follower.stop)
+        self._watchdog.stop()
+        if self._standbys is not None:
+            await self._in_thread(self._standbys.stop)
         for task in list(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self.ends.stop()
         if self.probes is not None:
             await self.probes.close()
+        if self.lookups is not None:
+            await self.lookups.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._lock.release()
+        self._rekeying.close()
+        self._lock.release()
 
     def _start(self, work: Any) -> None:
         task = asyncio.create_task(work)
@@ -438,6 +466,16 @@ class Engine:
 
     def _in_thread(self, function: Callable[..., Any], *arguments: object) -> Awaitable[Any]:
         return asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+
+def _tune() -> None:
+    """Settings of the interpreter, when everything that stays has been made."""
+    # Threads that come back from the broker must not wait 5 ms for the interpreter while a batch is being decided.
+    sys.setswitchinterval(SWITCH_S)
+    # A batch makes a hundred thousand objects and hardly a cycle: by default the collector would look at them, and at
+    # all that is buffered, again and again (a quarter of the time, measured).
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AT)
 
 
 def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: object) -> None:

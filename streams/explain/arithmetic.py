@@ -117,7 +117,7 @@ def session_period(scene: Scene) -> str:
     counted = f"counted from attribution {found.number} ({moment(found.start)}) it lies in the 24 hours from"
     if not number:
         return f"{counted} {moment(begin)}, the first ones, which have no session"
-    used = scene.material.history.sessions.get((found.number, number))
+    used = scene.reading.life.sessions.get((found.number, number))
     by = f" by record {used.id} at {moment(used.at)}" if used else ""
     return f"{counted} {moment(begin)}, which have had their session{by}"
 

@@ -110,7 +110,7 @@ def _consent(scene: Scene) -> str:
 
 
 def _fired_by(scene: Scene, event: str, number: int) -> str:
-    found = scene.material.history.fired.get((event, number))
+    found = scene.reading.life.fired.get((event, number))
     return f"that was record {found.id} at {moment(found.at)}" if found else f"that was {GONE}"
 
 
@@ -141,7 +141,7 @@ def _the_first_since(scene: Scene) -> str:
 
 def _the_first_install_was(scene: Scene) -> str:
     installed = scene.before.installed_at
-    found = scene.material.history.fired.get(("install", 0))
+    found = scene.reading.life.fired.get(("install", 0))
     by = f", by record {found.id}" if found else ""
     if installed is None:
         since = scene.before.attributions[0].start if scene.before.attributions else None
@@ -230,7 +230,7 @@ CLUES: Mapping[str, Callable[[Scene], str]] = {
     "the_first": _the_first,
     "the_first_install": lambda s: (
         f", for record {one.id} at {moment(one.at)}"
-        if (one := s.material.history.fired.get((s.event, 0))) is not None
+        if (one := s.reading.life.fired.get((s.event, 0))) is not None
         else ""
     ),
     "the_first_install_was": _the_first_install_was,

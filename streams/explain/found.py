@@ -51,6 +51,18 @@ class Release(NamedTuple):
 
 
 @dataclass
+class Life:
+    """A device from its first appearance on until it is forgotten, if ever. `fired`: which record a first was fired by:
+    derived event and attribution number (0: in the lifetime); a session's number is that of its period, behind the
+    start. `forgotten`: the device that was there before and is as if it had never been.
+    """
+
+    fired: dict[tuple[str, int], Entry] = field(default_factory=dict)
+    sessions: dict[tuple[int, int], Entry] = field(default_factory=dict)
+    forgotten: Device | None = None
+
+
+@dataclass
 class Reading:
     """What became of one occurrence. `fact` is what was said when it was read (None: it was not), `processed` what was
     said when it was decided (of a record that was not held: the same). `before` and `after` are the device then; of
@@ -68,17 +80,14 @@ class Reading:
     refused: Refused | None = None
     #: Not until the worker has read so many more of its topic's records.
     unread: int | None = None
+    life: Life = field(default_factory=Life)
 
 
 @dataclass
 class History:
-    """A device's records in the order in which they were decided. `fired`: which record a first was fired by: derived
-    event and attribution number (0: in the lifetime); a session's number is that of its period, behind the start.
-    """
+    """A device's records in the order in which they were decided."""
 
     readings: list[Reading] = field(default_factory=list)
-    fired: dict[tuple[str, int], Entry] = field(default_factory=dict)
-    sessions: dict[tuple[int, int], Entry] = field(default_factory=dict)
     device: Device | None = None
 
 

@@ -22,12 +22,12 @@ from streams.engine.holds import device_row
 from streams.engine.output import Limits
 from streams.postbacks.index import Index
 
-from .found import Freed, History, Occurrence, Reading, Refused, Release
+from .found import Freed, History, Life, Occurrence, Reading, Refused, Release
 
 
 def in_order(occurrences: Iterable[Occurrence]) -> list[Occurrence]:
     """The order in which a worker reads the records of a partition."""
-    return sorted(occurrences, key=lambda one: (one.turn, one.rank, one.raw.offset))
+    return sorted(occurrences, key=lambda one: (one.turn, one.rank, one.raw.partition, one.raw.offset))
 
 
 def history_of(
@@ -67,6 +67,7 @@ class _Replay:
         self._stored: bytes | None = None
         self._due: int | None = None
         self._waiting: dict[tuple[str, int, int], Reading] = {}
+        self._life = Life()
         self.history = History()
 
     def device(self) -> Device | None:
@@ -83,6 +84,9 @@ class _Replay:
         devices = self._devices()
         devices.load([self._key])
         before = self.device()
+        if before is not None and fold.is_absent(before, entry, self._app):
+            self._life, before = Life(forgotten=before), None
+        reading.life = self._life
         try:
             step = devices.fold(entry, self._app, len(occurrence.raw.value or b""))
         except TooLarge as error:
@@ -178,11 +182,11 @@ class _Replay:
             row = parse(derived.event)
             number = derived.attribution.number if row is not None and row.fires is Fires.PERIOD else 0
             if derived.event != SESSION:
-                self.history.fired.setdefault((derived.event, number), fact.entry)
+                self._life.fired.setdefault((derived.event, number), fact.entry)
         for session in fact.sessions:
             if session.due:
                 period = (fact.entry.at - session.attribution.start) // DAY
-                self.history.sessions.setdefault((session.attribution.number, period), fact.entry)
+                self._life.sessions.setdefault((session.attribution.number, period), fact.entry)
 
 
 def _copy(device: Device) -> Device:

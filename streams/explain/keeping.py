@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from confluent_kafka.admin import AdminClient
 
@@ -25,9 +26,25 @@ from .scanning import Place, Scanner, Span, Tell
 _SURROGATES = "surrogatepass"
 
 
+class Told(NamedTuple):
+    """A state as a worker tells it (None: there is none), its partition, and by topic the offset behind what is
+    applied.
+    """
+
+    row: bytes | None
+    partition: int
+    positions: dict[str, int]
+
+
+#: Asks a worker for the state of a device or user, by its key; None: the changelog must be read.
+Look = Callable[[StageName, str], Told | None]
+
+
 @dataclass
 class Site:
-    """Where is looked: the live configuration, how many partitions the inputs have, and which of our topics exist."""
+    """Where is looked: the live configuration, how many partitions the inputs have, and which of our topics exist.
+    `look`: states are asked of a worker.
+    """
 
     settings: Settings
     live: Configuration
@@ -35,7 +52,10 @@ class Site:
     inputs: list[Source]
     exists: set[str]
     scanner: Scanner
+    look: Look | None = None
     names: kafka.Topics = field(init=False)
+    #: By topic all partitions of the sources that are rekeyed.
+    rekeyed: dict[str, list[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.names = kafka.Topics(self.settings.topic_prefix)
@@ -60,8 +80,9 @@ def site(settings: Settings, admin: AdminClient, tell: Tell) -> Site:
     if not inputs:
         named = ", ".join(source.topic for source in live.sources)
         raise Stop(f"none of the input topics exists: {named}", "`ringback topics list` shows what is there")
-    partitions = max(found[source.topic].partitions for source in inputs)
-    return Site(settings, live, partitions, inputs, set(found), Scanner(settings, admin, tell))
+    partitions = topics.inputs_of(inputs, settings.topic_prefix, found, settings.partitions)
+    rekeyed = {source.topic: list(range(found[source.topic].partitions)) for source in inputs if source.rekey}
+    return Site(settings, live, partitions, inputs, set(found), Scanner(settings, admin, tell), rekeyed=rekeyed)
 
 
 def _unconfigured(settings: Settings) -> Stop:
@@ -95,8 +116,16 @@ def partition_of(device_key: str, partitions: int) -> int:
 
 
 def kept(at: Site, device_key: str) -> Kept:
-    """What the worker keeps of a device: the newest row of its key in the device stage's changelog."""
+    """What the worker keeps of a device: what it says itself, or the newest row of its key in the device stage's
+    changelog.
+    """
     found = Kept()
+    told = at.look("device", device_key) if at.look is not None else None
+    if told is not None:
+        found.positions = told.positions
+        if told.row is not None:
+            found.device, found.size = _device(told.row), len(told.row)
+        return found
     topic = changelog_topic(at.settings, "device")
     if topic not in at.exists:
         return found
@@ -105,8 +134,15 @@ def kept(at: Site, device_key: str) -> Kept:
     if marker is not None:
         found.positions = Marker.decode(marker).positions
     if device is not None:
-        found.device, found.size = state.decode(device), len(device)
+        found.device, found.size = _device(device), len(device)
     return found
+
+
+def _device(row: bytes) -> state.Device:
+    try:
+        return state.decode(row)
+    except state.UnknownVersionError as error:
+        raise Stop(f"this device's state cannot be read: {error}", "use the workers' release of Ringback") from None
 
 
 def users_partition(at: Site, user_key: str) -> int:
@@ -117,6 +153,9 @@ def users_partition(at: Site, user_key: str) -> int:
 
 def user_state(at: Site, user_key: str) -> tuple[bytes | None, int]:
     """A user's state as it is stored (None: there is none), and its partition."""
+    told = at.look("user", user_key) if at.look is not None else None
+    if told is not None:
+        return told.row, told.partition
     number = users_partition(at, user_key)
     topic = changelog_topic(at.settings, "user")
     if topic not in at.exists:

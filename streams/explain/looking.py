@@ -51,6 +51,10 @@ def records(
     return _looking(at, "", device_key, since, now).listing(most)
 
 
+#: An offset behind every record.
+ALL = 1 << 62
+
+
 def _looking(at: Site, record_id: str, device_key: str, since: int | None, now: int) -> _Looking:
     """Who has read the device's partition; of the key as it must be written, if that is the one with records."""
     found = _Looking(at, record_id, device_key, now)
@@ -132,15 +136,19 @@ class _Looking:
 
     def _sift(self, since: int | None) -> list[Sieve]:
         site = self._site
-        spans = site.scanner.spans([(source.topic, self._number) for source in site.inputs], since)
+        # Records of a source that is rekeyed may lie anywhere.
+        numbers = {source: site.rekeyed.get(source.topic, [self._number]) for source in site.inputs}
         sieves = {
-            source.topic: Sieve(self._record_id, self._device_key, source, self._number) for source in site.inputs
+            (source.topic, number): Sieve(self._record_id, self._device_key, source, number)
+            for source in site.inputs
+            for number in numbers[source]
         }
+        spans = site.scanner.spans(sieves, since)
         for message in site.scanner.read(spans):
-            sieve = sieves[message.topic() or ""]
+            sieve = sieves[message.topic() or "", message.partition() or 0]
             sieve.take(message.offset() or 0, message.timestamp()[1], message.key(), message.value())
         for (topic, number), span in spans.items():
-            sieve = sieves[topic]
+            sieve = sieves[topic, number]
             self._looked.append(Looked(topic, number, sieve.records, sieve.first, sieve.last, span.first > 0))
         return list(sieves.values())
 
@@ -148,6 +156,9 @@ class _Looking:
         index = Index(configuration)
         found = occurrences(self._candidates, record_id, self._device_key, configuration, index, self._limits)
         positions, device = self._kept.positions, self._kept.device
+        if positions is not None:
+            # Of a source that is rekeyed the worker counts by another topic: taken to be as far as what is read here.
+            positions = positions | dict.fromkeys(self._site.rekeyed, ALL)
         until: int | None = self._now
         if positions is not None:
             until = AT_LAST if device is not None and not device.held else None
@@ -172,6 +183,8 @@ class _Looking:
         ids = [one.occurrence.placed.id for one in everything.readings if isinstance(one.occurrence.placed, Entry)]
         if near := did_you_mean(self._record_id, ids):
             yield near
+        if not everything.readings and self._kept.device is not None:
+            yield "the worker remembers this device: its records are gone; `ringback state` shows what is left of them"
         yield (
             "look at the id, and at the device key: <app_id>|<identifier>, the first one in the app's `device_key` "
             "order; advertising ids are lower-cased"

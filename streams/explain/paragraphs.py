@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from schemas.config import SECOND
 from schemas.record import Install
 from streams.attribution.entry import Entry
 from streams.attribution.events import ACTIVITIES, TABLE, family_of
@@ -120,7 +121,13 @@ def _known(device: Device) -> str:
 
 def _device(scene: Scene) -> str:
     if not scene.before.attributions:
-        return "new: this is its first appearance"
+        gone = scene.reading.life.forgotten
+        if gone is None or scene.app is None:
+            return "new: this is its first appearance"
+        return (
+            f"new: this is its first appearance since it was forgotten. Before, nothing of it had been appended after "
+            f"{moment(gone.appended_s * SECOND)}, for longer than {exact(scene.app.forget_after or 0)} (`forget_after`)"
+        )
     return _known(scene.before)
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 
+from streams.attribution.events import Fires
+from streams.attribution.state import Device
+
 from .found import Looked, Material
+from .timeline import firsts
 from .told import About, Answer, DeviceStory, Listing, Story, UserStory
-from .words import count, moment
+from .words import count, listed, moment
 
 WIDTH = 80
 LABEL = 12
@@ -174,3 +178,17 @@ def doubts(material: Material) -> Iterator[str]:
                 "reach back to its beginning, or the configuration has changed. Where something was recorded, that "
                 "counts"
             )
+        elif used_before := _used_only(now, then):
+            yield (
+                f"the worker's state of this device has used {listed(used_before)}, and no record in the input topics "
+                "did: they do not reach back to its beginning, or the configuration has changed. Where something was "
+                "recorded, that counts"
+            )
+
+
+def _used_only(now: Device, then: Device) -> list[str]:
+    """The firsts that one state has used and another one, with the same attributions, has not."""
+    used = firsts(now.firsts & ~then.firsts, Fires.LIFETIME)
+    for ours, theirs in zip(now.attributions, then.attributions, strict=True):
+        used += firsts(ours.firsts & ~theirs.firsts, Fires.PERIOD)
+    return list(dict.fromkeys(used))

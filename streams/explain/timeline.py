@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from schemas.config import App
+from schemas.config import SECOND, App
 from streams.attribution.events import TABLE, Fires
 from streams.attribution.marks import WIDTH, count_seen, mark
 from streams.attribution.state import KEPT, Attribution, Device, Held
@@ -120,6 +120,10 @@ def _paragraphs(
     yield About(about="held", text=_held(device, app))
     remembered = count_seen(device.seen)
     yield About(about="remembered", text=f"{count(remembered, 'record id')}, against duplicates")
+    if app is not None and app.forget_after is not None and device.appended_s:
+        until = moment(device.appended_s * SECOND + app.forget_after)
+        text = f"when nothing of it is appended until {until} (`forget_after` {exact(app.forget_after)})"
+        yield About(about="forgotten", text=text)
     if len(device.attributions) > KEPT:
         yield About(about="attributions", text=f"the first and the {KEPT} newest are kept")
 

@@ -12,7 +12,7 @@ import msgspec
 
 from schemas.config import App
 from schemas.user import UserRecord
-from streams.attribution import users
+from streams.attribution import forgetting, users
 from streams.attribution.entry import Entry
 from streams.attribution.events import ACTIVITIES, parse
 from streams.attribution.facts import Derived, Fact
@@ -88,6 +88,7 @@ def _folded(seen: UserSeen, fact: Fact, apps: Mapping[str, App]) -> UserHistory 
     user: User | None = None
     last: Earlier | None = None
     firsts: dict[str, Earlier] = {}
+    after = forgetting.of_projects(apps.values())
     for told in seen.told:
         app = apps.get(told.app_id)
         if app is None:
@@ -95,7 +96,7 @@ def _folded(seen: UserSeen, fact: Fact, apps: Mapping[str, App]) -> UserHistory 
         if user is None and (seen.state is None or not is_first(seen.state, told)):
             return None
         before = None if user is None else msgspec.structs.replace(user)
-        user, judged = users.judge(user, told, app)
+        user, judged = users.judge(user, told, app, after.get(app.project))
         if _is_of(told, fact.entry):
             return UserHistory(users.fact_of(told, fact.entry, judged), True, before, last, firsts)
         for event, _ in judged.derived:

@@ -11,6 +11,9 @@ def job_id(postback_id: str, event: str, app_id: str, device_key: str, kind: str
     `at` is the record's own time in milliseconds. The parts are joined with their lengths, so that no two different
     lists of parts are the same text.
     """
-    parts = (postback_id, event, app_id, device_key, kind, record_id, str(at))
-    text = "\x00".join([f"{len(part)}:{part}" for part in parts])
+    own = str(at)
+    text = (
+        f"{len(postback_id)}:{postback_id}\x00{len(event)}:{event}\x00{len(app_id)}:{app_id}\x00"
+        f"{len(device_key)}:{device_key}\x00{len(kind)}:{kind}\x00{len(record_id)}:{record_id}\x00{len(own)}:{own}"
+    )
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, person=b"ringback-job").hexdigest()

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from schemas import times
 from schemas.record import Event, Install
-from streams.attribution import fold, identity, users
+from streams.attribution import fold, forgetting, identity, users
 from streams.attribution.entry import Entry, Kind, Rejection
 from streams.attribution.facts import Fact
 from streams.attribution.state import Device
@@ -32,6 +32,7 @@ class History:
 
     def __init__(self, index: Index, hold_limit: int) -> None:
         self._index, self._hold_limit = index, hold_limit
+        self._forget = forgetting.of_projects(index.apps.values())
         self._devices: dict[str, Device] = {}
         self._users: dict[str, User] = {}
         #: Devices that hold records, and the app of each.
@@ -92,7 +93,9 @@ class History:
         if user_id and fact.result in ("processed", "reinstall"):
             app = self._index.apps[entry.record.app_id]
             key = users.user_key(app, user_id)
-            self._users[key], user = users.fold(self._users.get(key), users.tell(fact), entry, app)
+            self._users[key], user = users.fold(
+                self._users.get(key), users.tell(fact), entry, app, self._forget.get(app.project)
+            )
         if wanted is not None and _same(entry, wanted):
             self._last = Story(entry, fact, user)
 

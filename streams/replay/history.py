@@ -58,6 +58,11 @@ def compare(settings: Settings, live: Configuration | None, new: Configuration, 
     that were appended from `since` (ms) on are compared.
     """
     sources = {source.topic: source for source in (*(live or EMPTY).sources, *new.sources)}
+    if rekeyed := [topic for topic, source in sources.items() if source.rekey]:
+        raise Stop(
+            f"the history cannot be read: {', '.join(rekeyed)} is rekeyed, and its records lie in any partition",
+            "without --history the plan tells what changes in the configuration",
+        )
     with Inputs(settings, sources.values()) as inputs, tempfile.TemporaryDirectory(prefix="ringback-plan-") as folder:
         if not inputs.topics:
             raise Stop(

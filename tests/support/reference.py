@@ -1,12 +1,14 @@
 """What the contract says of one device (§3 duplicates and too late, §4, §5) and of one user (§5), written down as
 plainly as possible.
 
-Nothing is packed or made quick here, nothing is forgotten but old attributions, and nothing of `streams.attribution` is
-used but the type of an entry: the folds must say the same. `reference_world` puts many of both together.
+Nothing is packed or made quick here, nothing is forgotten but old attributions (and all of it at once, when the app
+says so), and nothing of `streams.attribution` is used but the type of an entry: the folds must say the same.
+`reference_world` puts many of both together.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -70,6 +72,13 @@ class Period:
     assumed: bool = False
 
 
+def silent_for_too_long(last_appended: int | None, appended: int, forget_after: int | None) -> bool:
+    """Whether what was last appended is forgotten. It is remembered to the second, and rounded in its favour."""
+    if last_appended is None or forget_after is None:
+        return False
+    return appended > math.ceil(last_appended / 1000) * 1000 + forget_after
+
+
 #: Called with each record that was told: the entry, what was told, the first attribution, the one it lies in.
 Listener = Callable[[Entry, Told, Period | None, Period | None], None]
 
@@ -93,16 +102,25 @@ class Reference:
     used: set[tuple[str, int | None]] = field(default_factory=set)
     launched: set[tuple[int, int]] = field(default_factory=set)
     held: list[Entry] = field(default_factory=list)
+    last_appended: int | None = None
 
     def read(self, entry: Entry) -> None:
         self.progress(entry.appended)
+        if silent_for_too_long(self.last_appended, entry.appended, self.app.forget_after) and not self.held:
+            self.forget_everything()
         if self.processed and entry.at < max(self.processed) - self.app.dedup_window:
             self.tell(entry, "too_late")
         elif (entry.kind, entry.id) in self.ids:
             self.tell(entry, "duplicate")
         else:
             self.ids.add((entry.kind, entry.id))
+            self.last_appended = max(entry.appended, self.last_appended or 0)
             self.take(entry)
+
+    def forget_everything(self) -> None:
+        """From here on it is a device that nobody has ever seen; what was told stays told."""
+        fresh = Reference(self.app, self.lookbacks, self.hold_limit, self.askers, self.listener, self.told)
+        self.__dict__.update(fresh.__dict__)
 
     def take(self, entry: Entry) -> None:
         if entry.kind == "install":
@@ -313,8 +331,14 @@ class ReferenceUser:
     clock: int | None = None
     processed: list[int] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
+    #: The longest of the apps of the project; None when one of them has none.
+    forget_after: int | None = None
+    last_appended: int | None = None
 
     def read(self, entry: Entry, app: App, reinstall: bool, first: Period, current: Period) -> Told:
+        if silent_for_too_long(self.last_appended, entry.appended, self.forget_after):
+            self.clock, self.processed, self.used = None, [], set()
+        self.last_appended = max(entry.appended, self.last_appended or 0)
         derived = []
         late = bool(self.processed) and entry.at < max(self.processed)
         if self.clock is None:

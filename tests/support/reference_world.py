@@ -89,10 +89,15 @@ class ReferenceWorld:
             return
         assert first is not None
         assert current is not None
-        user = self.users.setdefault((app.project, entry.record.user_id), ReferenceUser())
+        known = ReferenceUser(forget_after=self.forget_users_after(app.project))
+        user = self.users.setdefault((app.project, entry.record.user_id), known)
         of_user = user.read(entry, app, told.result == "reinstall", first, current)
         self.told.append(("user", entry.device_key, of_user))
         self.jobs += self.due("user", entry, of_user)
+
+    def forget_users_after(self, project: str) -> int | None:
+        found = [app.forget_after for app in self.apps.values() if app.project == project]
+        return None if None in found else max(after for after in found if after is not None)
 
     # Postbacks
 

@@ -107,8 +107,11 @@ RECORDS = (
         "test_a_record_in_the_wrong_partition_stops_the_worker_with_the_remedy_and_applies_nothing",
     ),
     rule(
-        "A source that asks to be rekeyed is refused as long as that is not supported.",
-        "config/check::test_a_source_to_be_rekeyed_is_refused_before_it_stops_the_workers",
+        "A source with `rekey: true` goes through an internal topic, and is decided as one that lies right.",
+        "engine/rekey::test_rekeyed_records_are_decided_as_those_that_lie_right",
+        "tests/integration/test_rekey.py::test_records_without_keys_are_decided_as_those_that_lie_right",
+        "tests/integration/test_rekey.py::test_killed_under_load_every_job_is_decided_once",
+        "tests/integration/test_rekey.py::test_a_backlog_is_attributed_as_a_live_stream",
     ),
     rule(
         "The user key is the app's project and the `user_id`.",

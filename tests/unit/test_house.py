@@ -44,17 +44,26 @@ PURE = frozenset(
         "streams.attribution",
         "streams.postbacks",
         "streams.rendering",
+        "streams.processes.restarts",
+        "streams.processes.shares",
         "streams.engine.pipeline",
         "streams.engine.merge",
+        "streams.engine.budgets",
+        "streams.engine.copies",
+        "streams.engine.remaining",
+        "streams.engine.stillness",
         "streams.engine.holds",
         "streams.engine.batch",
         "streams.engine.devices",
+        "streams.engine.expiry",
         "streams.engine.letters",
         "streams.engine.counts",
         "streams.engine.output",
+        "streams.engine.pace",
         "streams.engine.telling",
         "streams.engine.users",
         "streams.engine.raw",
+        "streams.engine.rekey",
         "streams.sources.decode",
         "streams.sources.mapping",
         "streams.sources.quarantine",
@@ -94,6 +103,8 @@ PURE = frozenset(
         "streams.delivery.settling",
         "streams.delivery.tiers",
         "streams.local.exchange",
+        "streams.lookups.answer",
+        "streams.lookups.routing",
         "streams.reports.check",
         "streams.reports.known",
         "streams.reports.lines",
@@ -111,6 +122,10 @@ PURE = frozenset(
         "streams.demo.counts",
         "streams.demo.expected",
         "streams.demo.verdict",
+        "streams.torture.ledger",
+        "streams.torture.picture",
+        "streams.torture.reference",
+        "streams.torture.verdict",
     }
 )
 
@@ -136,6 +151,8 @@ ROOMS = {
     # Where a process is put together: the one place of each room that also knows where the configuration comes from.
     "streams.delivery.app": GROUND | {"schemas", "streams.delivery", "streams.config", "streams.topics"},
     "streams.app": frozenset({"schemas", "streams"}),
+    # It starts the others by their command, and knows of them how they end.
+    "streams.processes": GROUND | {"streams.engine.exits"},
     # It reads what the others have counted, and names it as they do.
     "streams.reports": GROUND
     | CORE
@@ -143,11 +160,15 @@ ROOMS = {
     "streams.local": GROUND | {"schemas"},
     "streams.local.read": GROUND | {"streams.local", "streams.broker"},
     "streams.demo": frozenset({"schemas", "streams"}),
+    # It runs everything, and puts it through its own rules once more.
+    "streams.torture": frozenset({"schemas", "streams"}),
     # It looks at everything, so it may import everything but the faces.
     "streams.doctor": frozenset({"schemas", "streams"}),
     "streams.explain": GROUND
     | CORE
     | {"streams.sources", "streams.engine", "streams.delivery", "streams.config", "streams.topics"},
+    # It tells a state as `ringback state` does.
+    "streams.lookups": GROUND | CORE | {"streams.engine", "streams.explain.timeline", "streams.explain.told"},
     "streams.cli": frozenset({"schemas", "streams"}),
     "streams": frozenset[str](),
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from streams.errors import USAGE
-from streams.settings import PREFIX, Settings, SettingsError, environment, load, shown
+from streams.settings import PREFIX, Settings, SettingsError, environment, load, parse_size, shown, size_text
 
 
 @pytest.fixture(autouse=True)
@@ -166,3 +166,21 @@ def test_a_child_gets_the_same_settings_by_the_environment(monkeypatch: pytest.M
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load().partitions = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("written", "size"),
+    [("64KiB", 65_536), ("128MiB", 134_217_728), ("1.5 GiB", 1_610_612_736), ("9000000B", 9_000_000)],
+)
+def test_sizes_have_a_unit(written: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert parse_size(written) == size
+    assert parse_size(size_text(size)) == size
+    monkeypatch.setenv(f"{PREFIX}FETCH_BUFFERS", "64MiB")
+    assert shown(load(), "fetch_buffers") == "64MiB"
+    assert environment(load())[f"{PREFIX}FETCH_BUFFERS"] == "64MiB"
+
+
+@pytest.mark.parametrize("written", ["128", "128MB", "-1MiB", "", "MiB"])
+def test_what_is_no_size_is_refused(written: str) -> None:
+    with pytest.raises(ValueError, match="is not a size"):
+        parse_size(written)

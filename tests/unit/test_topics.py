@@ -6,7 +6,7 @@ import pytest
 
 from schemas.config import Source
 from streams.kafka import Topics, topic_table
-from streams.topics import Found, Plan, plan
+from streams.topics import Found, Plan, plan, rekeyed_topic
 
 PREFIX = "p."
 SOURCES = (Source(topic="installs", record="install"), Source(topic="events", record="event"))
@@ -64,9 +64,25 @@ def test_a_topic_of_ours_is_no_source(name: str) -> None:
 
 def test_a_rekeyed_source_may_have_any_count() -> None:
     sources = (Source(topic="installs", record="install", rekey=True), Source(topic="events", record="event"))
-    made = plan(sources, PREFIX, {"installs": Found(2), "events": Found(4)}, 8)
+    made = plan(sources, PREFIX, {"installs": Found(2), "events": Found(4)}, 8, "w")
     assert not made.problems
-    assert counts(made)["p.delivery"] == 4
+    assert counts(made)["p.delivery"] == counts(made)["w-rekey-installs"] == 4
+    (internal,) = [topic for topic in made.wanted if topic.name == "w-rekey-installs"]
+    assert internal.ours
+    assert internal.config["message.timestamp.type"] == "LogAppendTime"
+    (problem,) = plan(sources, PREFIX, {"events": Found(4), "w-rekey-installs": Found(3)}, 8, "w").problems
+    assert (problem.topic, "has 3 partitions, expected 4" in problem.message) == ("w-rekey-installs", True)
+
+
+def test_when_all_sources_are_rekeyed_our_own_topics_set_the_count() -> None:
+    sources = (Source(topic="events", record="event", rekey=True),)
+    assert counts(plan(sources, PREFIX, {"events": Found(4)}, 8, "w"))["w-rekey-events"] == 8
+    made = plan(sources, PREFIX, {"events": Found(4), "p.delivery": Found(6)}, 8, "w")
+    assert counts(made)["w-rekey-events"] == counts(made)["p.receipts"] == 6
+
+
+def test_workers_of_two_ids_rekey_into_topics_of_their_own() -> None:
+    assert rekeyed_topic("one", "events") != rekeyed_topic("two", "events")
 
 
 def test_too_few_partitions_of_ours_can_be_raised() -> None:

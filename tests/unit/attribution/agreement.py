@@ -10,19 +10,24 @@ import argparse
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
+from schemas.config import HOUR, MINUTE
 from schemas.decision import Decision
 from schemas.job import Job
+from schemas.user import UserRecord
+from streams.engine.expiry import PREFIXES, Rules, forgotten
 from streams.engine.holds import Holds
 from streams.engine.output import Limits, Names, Output
 from streams.engine.pipeline import Pipeline
 from streams.engine.ports import Processor
 from streams.engine.raw import Raw
+from streams.engine.stages import StageName
 from streams.engine.users import UserPipeline
 from tests.support.reference import Told
 from tests.support.reference_world import Due, ReferenceWorld
@@ -30,6 +35,8 @@ from tests.unit.attribution.worlds import SOURCES, Maker, World
 
 NAMES = Names("delivery", "decisions", "dead-letters", "users", "report")
 FOR_EVER = 10**15
+#: Short enough to be met often; the first record of a device may be held for longer.
+FORGETS = (20 * MINUTE, 20 * MINUTE, 20 * MINUTE, HOUR, HOUR, HOUR, 4 * HOUR, None)
 
 #: A record's story: scope, device key, kind, id, result, late, and (event, number, publisher, agency) of each derived.
 Story = tuple[str, str, str, str, str, bool, tuple[tuple[str, int, str | None, str | None], ...]]
@@ -39,11 +46,14 @@ Story = tuple[str, str, str, str, str, bool, tuple[tuple[str, int, str | None, s
 class Lane:
     """A stage as the engine keeps it: rows that were committed, holds, and all that was ever written.
 
-    `crash`: how often, of 1, what was decided is lost before it is committed.
+    `crash`: how often, of 1, what was decided is lost before it is committed. `sweep`: deletes rows that are forgotten,
+    given how many records have been applied.
     """
 
     processor: Processor
     crash: float = 0.0
+    sweep: Callable[[Lane, int], None] | None = None
+    forgotten: int = 0
     rows: dict[bytes, bytes] = field(default_factory=dict)
     holds: Holds = field(default_factory=Holds)
     written: list[tuple[str, bytes | None, bytes]] = field(default_factory=list)
@@ -57,6 +67,8 @@ class Lane:
             progress = dice.choice((None, batch[-1].appended, following))
             output = self._decide(batch, progress, dice)
             place += output.taken
+            if self.sweep is not None and place < len(records) and dice.random() < 0.5:
+                self.sweep(self, place)
         while self._decide([], FOR_EVER, dice).more:
             pass
 
@@ -77,15 +89,33 @@ class Lane:
         return [value for its_topic, _, value in self.written if its_topic == topic]
 
 
-def run(world: World, dice: random.Random, crash: float = 0.0) -> tuple[Lane, Lane]:
-    """Both stages over the whole history."""
+def sweep(lane: Lane, stage: StageName, rules: Rules, before: int, dice: random.Random) -> None:
+    """Delete a part of the rows that are forgotten for all records appended at `before` or later."""
+    rows = [row for row in lane.rows.items() if row[0].startswith(PREFIXES[stage])]
+    for one in forgotten(stage, rules, rows, before):
+        if dice.random() < 0.7:
+            del lane.rows[one.key]
+            lane.forgotten += 1
+
+
+def run(world: World, dice: random.Random, crash: float = 0.0, sweeps: bool = False) -> tuple[Lane, Lane]:
+    """Both stages over the whole history. `sweeps`: what is forgotten is deleted at any moment."""
     limits = Limits(held_records=world.hold_limit, releases=dice.choice((1, 3, 2000)))
     devices, users = Pipeline(NAMES, "all", limits, lambda key, count: 0), UserPipeline(NAMES, "all", limits)
     for processor in (devices, users):
         processor.configure(world.configuration)
     first, second = Lane(devices, crash), Lane(users, crash)
+    rules = Rules(world.configuration)
+    if sweeps:
+        appended = [raw.appended for _, raw in world.history]
+        first.sweep = lambda lane, taken: sweep(lane, "device", rules, appended[taken], dice)
     first.run([raw for _, raw in world.history], dice)
     told = [(key, value) for topic, key, value in first.written if topic == NAMES.users]
+    if sweeps:
+        # What was held is told of late.
+        times = [msgspec.json.decode(value, type=UserRecord).appended for _, value in told]
+        earliest = list(accumulate(reversed(times), min))[::-1]
+        second.sweep = lambda lane, taken: sweep(lane, "user", rules, earliest[taken], dice)
     second.run(
         [Raw(NAMES.users, 0, number, number, key, value, SOURCES["event"]) for number, (key, value) in enumerate(told)],
         dice,
@@ -152,11 +182,13 @@ def _due(job: Job) -> Due:
     return Due(job.postback_id, job.event, job.device_key, job.record_id, int(query["n"][0]), publisher, job.shadow)
 
 
-def compare(seed: int, length: int, crash: float = 0.0) -> Counter[str]:
-    """Raise AssertionError where they differ; otherwise what was met."""
+def compare(seed: int, length: int, crash: float = 0.0, forgets: tuple[int | None, ...] = ()) -> Counter[str]:
+    """Raise AssertionError where they differ; otherwise what was met. `forgets`: what apps take as `forget_after`; then
+    half of the worlds are swept.
+    """
     dice = random.Random(seed)
-    world = Maker(dice).world(length)
-    lanes, reference = run(world, dice, crash), reference_of(world)
+    world = Maker(dice, forgets=forgets).world(length)
+    lanes, reference = run(world, dice, crash, sweeps=bool(forgets) and seed % 2 == 0), reference_of(world)
     for of_stage, expected in zip(stories(lanes), stories_of(reference), strict=True):
         for number, (one, other) in enumerate(zip(of_stage, expected, strict=False)):
             assert one == other, (seed, number)
@@ -173,6 +205,7 @@ def compare(seed: int, length: int, crash: float = 0.0) -> Counter[str]:
     for job in reference.jobs:
         met["jobs of session at " + kinds[job.postback][1]] += kinds[job.postback][0] == "session"
     met["users of several devices"] += _shared(world)
+    met.update({f"{scope}s swept": lane.forgotten for scope, lane in zip(("device", "user"), lanes, strict=True)})
     return met
 
 
@@ -194,7 +227,8 @@ def main() -> None:
     met: Counter[str] = Counter()
     began = time.monotonic()
     for number in range(-(-arguments.records // arguments.length)):
-        met += compare(arguments.seed + number, arguments.length, crash=0.1 if number % 2 else 0.0)
+        forgets = FORGETS if number % 4 > 1 else ()
+        met += compare(arguments.seed + number, arguments.length, 0.1 if number % 8 > 3 else 0.0, forgets)
     for what, count in sorted(met.items()):
         print(f"{count:12,}  {what}")
     print(f"the pipelines and the reference agree; {time.monotonic() - began:,.0f} s")

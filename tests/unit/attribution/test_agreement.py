@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from tests.unit.attribution.agreement import compare
+from tests.unit.attribution.agreement import FORGETS, compare
 
 
 @pytest.mark.parametrize("part", range(5))
@@ -22,6 +22,15 @@ def test_the_pipelines_say_what_the_reference_says(part: int) -> None:
 def test_also_when_what_was_decided_is_lost_again_and_again_before_it_is_committed(part: int) -> None:
     for seed in range(part * 5, part * 5 + 5):
         compare(10_000 + seed, 300, crash=0.3)
+
+
+@pytest.mark.parametrize("part", range(3))
+def test_also_when_devices_and_users_are_forgotten_and_their_rows_deleted_at_any_moment(part: int) -> None:
+    met: Counter[str] = Counter()
+    for seed in range(part * 8, part * 8 + 8):
+        met += compare(30_000 + seed, 200, crash=0.3 if seed % 3 == 0 else 0.0, forgets=FORGETS)
+    assert met["devices swept"] > 30
+    assert met["users swept"] > 3
 
 
 def test_the_worlds_meet_every_case() -> None:

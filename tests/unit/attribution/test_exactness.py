@@ -20,7 +20,7 @@ from tests.unit.attribution.timeline import START, app
 from tests.unit.attribution.worlds import BOTH, MOBILE, PARTNERS, SOURCES, URL, Maker, World
 
 seeds = st.integers(0, 2**32)
-few = settings(max_examples=20, deadline=None)
+few = settings(max_examples=20)
 
 
 def world_of(seed: int, length: int = 120) -> World:
@@ -174,7 +174,7 @@ def read(bursts: list[list[dict[str, object]]], dice: random.Random | None) -> W
     return World(HERE, 1000, history)  # type: ignore[arg-type]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seeds, seeds)
 def test_any_interleaving_of_installs_and_events_within_the_hold_gives_the_same_jobs(seed: int, order: int) -> None:
     records = bursts(random.Random(seed))

@@ -72,7 +72,14 @@ def stored_device() -> Timeline:
 
 def test_a_state_stored_by_an_earlier_build_of_this_version_can_be_read() -> None:
     """Golden: if this fails, the stored form has changed in a way that needs a new version."""
-    assert state.decode(bytes.fromhex(GOLDEN_2)) == stored_device().known
+    assert state.decode(bytes.fromhex(GOLDEN_2_WITH_APPENDED)) == stored_device().known
+    earlier = state.decode(bytes.fromhex(GOLDEN_2))
+    assert earlier.appended_s == 0
+    assert msgspec.structs.replace(earlier, appended_s=stored_device().known.appended_s) == stored_device().known
+
+
+def test_what_is_stored_now_is_what_was_stored_before() -> None:
+    assert state.encode(stored_device().known).hex() == GOLDEN_2_WITH_APPENDED
 
 
 def test_a_state_stored_by_version_1_can_be_read_and_means_the_same() -> None:
@@ -85,6 +92,7 @@ def test_a_state_stored_by_version_1_can_be_read_and_means_the_same() -> None:
         assert marks.has_seen(renewed.seen, marks.mark(entry.kind + entry.id))
     assert marks.count_seen(renewed.seen) == 3
     renewed.seen = device.known.seen
+    renewed.appended_s = device.known.appended_s
     assert renewed == device.known
     device.device = state.decode(bytes.fromhex(GOLDEN_1))
     assert device.event("coins", HOUR + 1) == ["event:coins #1 acme", "event_ca:coins #1 acme"]
@@ -106,6 +114,9 @@ GOLDEN_2 = (
     "c0c0c0c0c0c0c0c0c0c0c0c0c0c0c200c4010290cf0000019c167fcc00cf0000019c16b6ba80cf0000019b76daa80001c410"
     "7c262d2e80667666af2f171bfa9cefed9192ce01c21c5cc40c20c6eee9c34c22a9c9a963a990c0cf0000019c0c331400"
 )
+
+#: The same with the append time of the newest record at its end.
+GOLDEN_2_WITH_APPENDED = GOLDEN_2.replace("029a", "029b", 1) + "ce697ea590"
 
 
 def heavy_device(seed: int) -> int:

@@ -305,13 +305,19 @@ def test_a_user_stored_by_an_earlier_build_of_this_version_can_be_read() -> None
     """Golden: if this fails, the stored form has changed in a way that needs a new version."""
     people, phone = Users(), installed()
     people.event(phone, "payment", HOUR, id="e-1")
-    assert users.decode(bytes.fromhex(GOLDEN)) == people.state()
+    assert users.encode(people.state()).hex() == GOLDEN_WITH_APPENDED
+    assert users.decode(bytes.fromhex(GOLDEN_WITH_APPENDED)) == people.state()
+    earlier = users.decode(bytes.fromhex(GOLDEN))
+    assert earlier.appended_s == 0
+    assert msgspec.structs.replace(earlier, appended_s=people.state().appended_s) == people.state()
 
 
 GOLDEN = (
     "0197cf0000019b77119680cf0000019b77119680b0636f6d2e6578616d706c652e67616d65b2636f6d2e6578616d706c652e"
     "67616d657c61a3652d31cf0000019b7711968001"
 )
+#: The same with the append time of the newest record at its end.
+GOLDEN_WITH_APPENDED = GOLDEN.replace("0197", "0198", 1) + "ce6955c710"
 
 
 @pytest.mark.parametrize("stored", [b"", b"\x00", b"\x02\x97"])

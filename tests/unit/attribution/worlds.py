@@ -77,6 +77,8 @@ class Maker:
     made: dict[tuple[str, str], int] = field(default_factory=dict)
     newest: dict[str, int] = field(default_factory=dict)
     oldest: dict[str, int] = field(default_factory=dict)
+    #: What the apps choose their `forget_after` from.
+    forgets: tuple[int | None, ...] = ()
 
     def world(self, length: int) -> World:
         dice = self.dice
@@ -109,6 +111,7 @@ class Maker:
             dedup_window=dice.choice((4 * HOUR, 40 * HOUR)),
             claim_window=dice.choice((3 * HOUR, 12 * HOUR)),
             install_grace=dice.choice((0, MINUTE, MINUTE, 3 * HOUR, 3 * DAY)),
+            forget_after=dice.choice(self.forgets) if self.forgets else None,
             reattribute_to_organic=dice.random() < 0.7,
             live_from=START + 2 * DAY if dice.random() < 0.2 else None,
         )

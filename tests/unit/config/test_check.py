@@ -144,11 +144,6 @@ def test_an_event_of_the_user_is_of_user_scope_without_saying_so(tmp_path: Path,
         assert f"postbacks[0].scope device is not possible for {event}; {event} is of the user always" in line
 
 
-def test_a_source_to_be_rekeyed_is_refused_before_it_stops_the_workers(tmp_path: Path) -> None:
-    (line,) = told(tmp_path, "sources: [{topic: t, record: event, rekey: true}]")
-    assert line.startswith("1:44 sources[0].rekey is not supported yet")
-
-
 @pytest.mark.parametrize(
     "event", ["payment", "first_payment_ca", "first_registration", "first_event:x", "install", "session"]
 )
@@ -259,3 +254,32 @@ def test_a_job_that_would_expire_before_it_is_due_is_refused(tmp_path: Path) -> 
     (line,) = told(tmp_path, text)
     assert "delivery_delay 5m is not shorter than the max_age of acme, 5m: every job would expire" in line
     load(tmp_path, text.replace("max_age: 5m", "max_age: 301s"))
+
+
+@pytest.mark.parametrize(
+    ("more", "longest"),
+    [
+        ("inactivity_window: 100d", "the app's inactivity_window, 100d"),
+        ("dedup_window: 90d", "the app's dedup_window, 90d"),
+        ("claim_window: 91d", "the app's claim_window, 91d"),
+        ("", "the click_lookback of acme, 120d"),
+    ],
+)
+def test_nothing_is_forgotten_while_a_window_is_still_open(tmp_path: Path, more: str, longest: str) -> None:
+    lookback = "1d" if more else "120d"
+    partners = f"partners:\n- {{id: acme, click_lookback: {lookback}}}\n"
+    text = f"apps:\n- {{id: game, platform: ios, forget_after: 90d{more and ', ' + more}}}\n{partners}"
+    (line,) = told(tmp_path, text)
+    assert f" apps[0].forget_after 90d is not longer than {longest}; devices would be forgotten" in line
+    load(tmp_path, text.replace("forget_after: 90d", "forget_after: 121d"))
+
+
+def test_the_lookback_of_unknown_publishers_counts_too(tmp_path: Path) -> None:
+    text = "apps:\n- {id: game, platform: ios, forget_after: 7d, inactivity_window: 1d}\n"
+    (line,) = told(tmp_path, text)
+    assert "forget_after 7d is not longer than the click_lookback of unknown publishers, 7d" in line
+    assert load(tmp_path, text.replace("7d", "8d")).apps[0].forget_after == 8 * 86_400_000
+
+
+def test_by_default_nothing_is_forgotten(tmp_path: Path) -> None:
+    assert load(tmp_path, "apps:\n- {id: game, platform: ios}\n").apps[0].forget_after is None

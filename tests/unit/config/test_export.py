@@ -82,7 +82,7 @@ json_like = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(name=words, fields=st.dictionaries(words, values, max_size=4), body=json_like)
 def test_any_text_comes_back(name: str, fields: dict[str, str], body: Any) -> None:
     partner = Partner(id=name, name=name + "!", fields=fields)

@@ -11,7 +11,8 @@ from streams.doctor import kept
 from streams.doctor.findings import Finding
 from streams.doctor.kept import Cluster, Kept
 from streams.engine.output import Limits
-from streams.engine.startup import CHANGELOG_CONFIG
+from streams.engine.startup import changelog_config
+from streams.settings import Settings
 
 INSTALLS, EVENTS = Source(topic="in", record="install"), Source(topic="ev", record="event")
 STAMPED = {"message.timestamp.type": "LogAppendTime"}
@@ -43,10 +44,13 @@ def test_inputs_that_are_missing_or_unequal_or_stamped_by_producers_are_named() 
     assert "--entity-name ev --add-config message.timestamp.type=LogAppendTime" in stamp.remedy
 
 
-def test_a_source_that_the_worker_refuses_is_wrong() -> None:
+def test_a_source_that_is_rekeyed_may_have_any_count() -> None:
     rekeyed = Source(topic="ev", record="event", rekey=True)
-    (found,) = bad(kept.inputs([rekeyed], {"ev": Kept(4, config=STAMPED)}))
-    assert (found.verdict, "not supported yet" in found.found) == ("wrong", True)
+    found = {"in": Kept(4, config=STAMPED), "ev": Kept(6, config=STAMPED)}
+    assert bad(kept.inputs([INSTALLS, rekeyed], found)) == []
+
+
+def test_no_source_at_all_is_wrong() -> None:
     assert [one.verdict for one in kept.inputs([], {})] == ["wrong"]
 
 
@@ -140,7 +144,7 @@ def test_a_changelog_that_refuses_a_large_state_is_wrong() -> None:
         found = {"c": Kept(4, config={"max.message.bytes": str(taken)})}
         return list(kept.changelog("c", found, 4, kafka.largest_state(record_bytes)))
 
-    assert look(int(CHANGELOG_CONFIG["max.message.bytes"]), 5_000_000) == []
+    assert look(int(changelog_config(Settings())["max.message.bytes"]), 5_000_000) == []
     assert look(1_048_588, 1_000_000) == []
     (found,) = look(1_048_588, 5_000_000)
     assert (found.verdict, "max.message.bytes is 1048588, expected at least 5048576" in found.found) == ("wrong", True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.clock import ManualClock
@@ -22,7 +22,6 @@ def test_the_best_sample_counts_and_the_wall_clock_does_not():
     assert broker.now() == 1_105
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5_000), st.integers(0, 400)), min_size=1, max_size=50))
 def test_it_is_never_ahead_of_a_broker_that_runs_evenly(steps):
     """Whatever the delays between a record's append and our hearing of it."""

@@ -16,7 +16,9 @@ from typing import Any
 import faust
 import pytest
 from aiokafka.consumer import fetcher, group_coordinator
+from aiokafka.protocol import group
 from faust.app import base
+from faust.assignor import partition_assignor
 from faust.tables import recovery
 from faust.transport import consumer
 from faust.transport.drivers import aiokafka as driver
@@ -26,6 +28,7 @@ READ: tuple[Callable[..., Any], ...] = (
     driver.AIOKafkaConsumerThread._create_worker_consumer,
     driver.AIOKafkaConsumerThread._fetch_records,
     driver.AIOKafkaConsumerThread._seek_wait,
+    driver.AIOKafkaConsumerThread.on_start,
     driver.AIOKafkaConsumerThread.verify_event_path,
     driver.Consumer._new_consumer_thread,
     driver.Consumer._to_message,
@@ -55,10 +58,14 @@ READ: tuple[Callable[..., Any], ...] = (
     fetcher.Fetcher.seek_to,
     fetcher.FetchResult.getall,
     group_coordinator.GroupCoordinator._do_heartbeat,
+    group_coordinator.GroupCoordinator._maybe_leave_group,
+    group_coordinator.GroupCoordinator._send_req,
     group_coordinator.GroupCoordinator.ensure_coordinator_known,
     group_coordinator.GroupCoordinator.need_rejoin,
     group_coordinator.GroupCoordinator.reset_generation,
     faust.Worker.__init__,
+    group.HeartbeatRequest.__init__,
+    partition_assignor.PartitionAssignor.on_assignment,
 )
 
 
@@ -104,6 +111,11 @@ PINNED: dict[str, str] = {
     "GroupCoordinator.need_rejoin": "40a8e580883b734c",
     "GroupCoordinator.reset_generation": "3cb4a2490077f8cb",
     "Worker.__init__": "4cb5c59364a6d3bd",
+    "AIOKafkaConsumerThread.on_start": "675d03707bbecd3c",
+    "GroupCoordinator._maybe_leave_group": "7bc230e3f4dc0222",
+    "GroupCoordinator._send_req": "ca4ba17474e11324",
+    "HeartbeatRequest.__init__": "284da5b812bdba9f",
+    "PartitionAssignor.on_assignment": "63482c10174f442e",
 }
 
 

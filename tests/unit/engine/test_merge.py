@@ -134,7 +134,7 @@ def reference(history: list[list[Record]]) -> list[Record]:
     return sorted(everything, key=lambda record: (record.appended, RANK[record.topic], record.offset))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(histories(), st.data())
 def test_any_way_of_reading_gives_the_same_order_and_no_record_goes_before_its_turn(history, data):
     """Fetches of any size in any order, look-ups at any moment, batches of any size: the order is that of the append
@@ -165,7 +165,6 @@ def test_any_way_of_reading_gives_the_same_order_and_no_record_goes_before_its_t
             break
 
 
-@settings(deadline=None)
 @given(histories())
 def test_everything_goes_once_all_ends_are_known(history):
     merge = Merge[Record](SOURCES, Limits(records=1000))
@@ -177,7 +176,6 @@ def test_everything_goes_once_all_ends_are_known(history):
     assert len(merge) == 0
 
 
-@settings(deadline=None)
 @given(histories(), st.integers(0, 31))
 def test_progress_never_passes_a_record_that_was_not_taken(history, moment):
     merge = Merge[Record](SOURCES, Limits(records=1000))

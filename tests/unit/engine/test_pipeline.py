@@ -428,7 +428,7 @@ def history(steps: list[tuple[str, str, int, bool]]) -> list[Raw]:
     return records
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(HISTORIES, st.lists(st.integers(0, 25), max_size=6))
 def test_any_batch_boundaries_give_the_same_jobs_and_the_same_state(
     steps: list[tuple[str, str, int, bool]], cuts: list[int]
@@ -446,7 +446,7 @@ def test_any_batch_boundaries_give_the_same_jobs_and_the_same_state(
     assert parts.counts == whole.counts
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(HISTORIES, st.data())
 def test_any_duplication_gives_the_same_jobs_once(steps: list[tuple[str, str, int, bool]], data: st.DataObject) -> None:
     records = history(steps)

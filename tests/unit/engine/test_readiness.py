@@ -6,7 +6,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from streams.clock import ManualClock
-from streams.engine.readings import SLOW_S, STUCK_S, Readings
+from streams.engine.readings import SLOW_S, Readings
+from streams.engine.remaining import Remaining
 from streams.engine.stages import Unit
 from streams.metrics import Metrics
 from streams.probes import Readiness
@@ -24,7 +25,9 @@ def of(unit: Unit, topic: str, clock: ManualClock) -> SimpleNamespace:
         moved_at=clock.monotonic(),
         held=0,
         recovered=SimpleNamespace(seconds=0.5),
+        remaining=None,
         topics=[topic],
+        named=[topic],
         inputs=[(topic, unit.number)],
         position=lambda topic: 0,
         lag_seconds=lambda topic: 1.0,
@@ -51,15 +54,13 @@ class Bench:
         return registry.get_sample_value("ringback_lag_records", {"topic": topic, "partition": "0"})
 
 
-def test_input_that_is_not_worked_on_is_not_ready_then_stuck() -> None:
+def test_input_that_is_not_worked_on_is_not_ready() -> None:
     bench = Bench()
     bench.readings.looked(ENDS)
     bench.pass_time(SLOW_S + 1)
     bench.readings.looked(ENDS)
-    assert "progress" in bench.readiness.unmet()
-    assert not bench.readiness.why_stuck()
-    bench.pass_time(STUCK_S)
-    assert "partition 0 has not moved" in bench.readiness.why_stuck()
+    assert "partition 0 has not moved" in bench.readiness.unmet()["progress"]
+    assert set(bench.readings.waiting) == {DEVICE}
     bench.partition.moved_at = bench.clock.monotonic()
     bench.readings.looked(ENDS)
     assert bench.readiness.ready
@@ -75,9 +76,10 @@ def test_the_first_record_after_a_quiet_hour_finds_a_ready_worker() -> None:
 def test_brokers_that_are_away_are_no_reason_for_a_restart() -> None:
     bench = Bench()
     bench.readings.looked(ENDS)
-    bench.pass_time(2 * STUCK_S)
+    bench.pass_time(10 * SLOW_S)
     bench.readings.looked(None)
-    assert not bench.readiness.why_stuck()
+    assert not bench.readings.kafka
+    assert not bench.readings.waiting
     assert set(bench.readiness.unmet()) == {"kafka"}
     bench.readings.looked(ENDS)
     assert bench.readiness.ready, "they are back only now"
@@ -88,8 +90,8 @@ def test_a_paused_source_is_not_ready_and_no_reason_for_a_restart() -> None:
     bench = Bench()
     for _ in range(3):
         bench.readings.looked(ENDS, {"events"})
-        bench.pass_time(STUCK_S)
-    assert not bench.readiness.why_stuck()
+        bench.pass_time(SLOW_S)
+    assert not bench.readings.waiting
     assert "events" in bench.readiness.unmet()["sources"]
 
 
@@ -97,9 +99,10 @@ def test_a_paused_source_does_not_excuse_the_user_stage_which_goes_on() -> None:
     bench = Bench()
     ends = {**ENDS, ("users", 0): 3}
     bench.readings.looked(ends, {"events"})
-    bench.pass_time(STUCK_S + 1)
+    bench.pass_time(SLOW_S + 1)
     bench.readings.looked(ends, {"events"})
-    assert "user partition 0 has not moved" in bench.readiness.why_stuck()
+    assert set(bench.readings.waiting) == {USER}
+    assert "user partition 0 has not moved" in bench.readiness.unmet()["progress"]
 
 
 def test_partitions_of_the_same_number_of_both_stages_are_told_apart() -> None:
@@ -112,6 +115,26 @@ def test_partitions_of_the_same_number_of_both_stages_are_told_apart() -> None:
     bench.users.running = False
     bench.readings.recovering()
     assert bench.readiness.unmet() == {"recovered": "recovering: user partition 0"}
+
+
+def test_a_recovery_tells_how_much_is_left_and_about_how_long() -> None:
+    bench = Bench()
+    bench.users.running = False
+    bench.readings.recovering()
+    way = bench.users.remaining = Remaining(1_000, 101_000)
+    way.begin(bench.clock.monotonic())
+    bench.pass_time(2)
+    way.step(51_000, bench.clock.monotonic())
+    bench.readings.looked(ENDS)
+    told = bench.readiness.unmet()["recovered"]
+    assert told == "recovering: user partition 0 (50,000 changelog records left, about 2 s)"
+    value = bench.readings.metrics.registry.get_sample_value
+    labels = {"stage": "user", "partition": "0"}
+    assert value("ringback_recovery_records_left", labels) == 50_000
+    assert value("ringback_recovery_seconds_left") == 2.0
+    bench.users.running = True
+    bench.readings.looked(ENDS)
+    assert value("ringback_recovery_records_left", labels) == 0
 
 
 def test_lag_of_partitions_that_are_gone_is_not_told_any_more() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram
 
@@ -18,7 +18,6 @@ def samples(registry: CollectorRegistry) -> dict[tuple[str, str], float]:
     }
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from([0.0, 0.05, 0.1, 0.5, 1.0, 7.0])))
 def test_observing_many_at_once_is_observing_each(values: list[float]):
     one, many = CollectorRegistry(), CollectorRegistry()

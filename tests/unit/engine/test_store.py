@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,3 +68,40 @@ def test_two_that_close_it_at_once_close_it_once(tmp_path: Path) -> None:
     store._db = Database()  # type: ignore[assignment]
     store.close()
     assert closed == [1]
+
+
+def test_what_is_not_logged_is_there_after_it_was_closed(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store", StoreMemory())
+    store.open()
+    store.write({b"da": b"1"}, Applied(5, 77), logged=False)
+    store.close()
+    store.open()
+    assert (store.read([b"da"]), store.applied()) == ([b"1"], Applied(5, 77))
+
+
+CRASH = """
+import os, sys
+from pathlib import Path
+from streams.engine.store import Applied, Store, StoreMemory
+store = Store(Path(sys.argv[1]), StoreMemory())
+store.open()
+store.write({b"da": b"1"}, Applied(1, 1))
+store.write({b"db": b"2"}, Applied(2, 2), logged=False)
+if sys.argv[2] == "then logged":
+    store.write({b"dc": b"3"}, Applied(3, 3))
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("then", "rows", "applied"), [("", [b"1", None, None], 1), ("then logged", [b"1", b"2", b"3"], 3)]
+)
+def test_a_crash_leaves_a_state_that_once_was(
+    tmp_path: Path, then: str, rows: list[bytes | None], applied: int
+) -> None:
+    """Rows that are not logged may be gone, but never from under what was logged after them."""
+    subprocess.run([sys.executable, "-c", CRASH, str(tmp_path / "store"), then], check=True)
+    store = Store(tmp_path / "store", StoreMemory())
+    store.open()
+    found = store.applied()
+    assert (store.read([b"da", b"db", b"dc"]), found and found.offset) == (rows, applied)

@@ -60,11 +60,16 @@ def traffic(seed: int, backwards: bool) -> list[Raw]:
     return raws
 
 
-def as_the_worker(raws: list[Raw]) -> tuple[list[Decision], dict[bytes, bytes]]:
+FORGETFUL = msgspec.structs.replace(
+    CONFIGURATION, apps=(msgspec.structs.replace(CONFIGURATION.apps[0], forget_after=10 * DAY),)
+)
+
+
+def as_the_worker(raws: list[Raw], configuration: Configuration) -> tuple[list[Decision], dict[bytes, bytes]]:
     """What a worker decides, and the states that it ends with."""
     rows: dict[bytes, bytes] = {}
     pipeline = Pipeline(NAMES, "all", LIMITS, lambda _key, _count: 0)
-    pipeline.configure(CONFIGURATION)
+    pipeline.configure(configuration)
     merge: Merge[Raw] = Merge([(source.topic, source.record == "install") for source in SOURCES])
     for source in SOURCES:
         some = [raw for raw in raws if raw.topic == source.topic]
@@ -84,14 +89,14 @@ def as_the_worker(raws: list[Raw]) -> tuple[list[Decision], dict[bytes, bytes]]:
     return [msgspec.json.decode(value, type=Decision) for value in found], rows
 
 
-def readings(raws: list[Raw], device_key: str) -> tuple[list[Reading], bytes]:
+def readings(raws: list[Raw], device_key: str, configuration: Configuration) -> tuple[list[Reading], bytes]:
     """The same by the device alone, and the state that it ends with."""
     sieves = {source.topic: Sieve("", device_key, source, 0) for source in SOURCES}
     for raw in raws:
         sieves[raw.topic].take(raw.offset, raw.appended, raw.key, raw.value)
     candidates = [one for sieve in sieves.values() for one in sieve.kept]
-    index = Index(CONFIGURATION)
-    found = occurrences(candidates, "", device_key, CONFIGURATION, index, LIMITS)
+    index = Index(configuration)
+    found = occurrences(candidates, "", device_key, configuration, index, LIMITS)
     history = history_of(device_key, found, index, LIMITS, None, 1 << 61)
     return history.readings, b"" if history.device is None else state.encode(history.device)
 
@@ -100,7 +105,8 @@ def readings(raws: list[Raw], device_key: str) -> tuple[list[Reading], bytes]:
 @pytest.mark.parametrize("seed", range(15))
 def test_a_device_alone_comes_to_what_the_worker_comes_to_with_all_of_them(seed: int, backwards: bool) -> None:
     raws = traffic(seed, backwards)
-    decisions, rows = as_the_worker(raws)
+    configuration = FORGETFUL if seed % 3 == 0 else CONFIGURATION
+    decisions, rows = as_the_worker(raws, configuration)
     for device in DEVICES:
         theirs = [
             (
@@ -114,7 +120,7 @@ def test_a_device_alone_comes_to_what_the_worker_comes_to_with_all_of_them(seed:
             for one in decisions
             if one.device_key == device and one.result != "held"
         ]
-        ours, stored = readings(raws, device)
+        ours, stored = readings(raws, device, configuration)
         facts = [reading.processed for reading in ours]
         told = [
             (
@@ -137,7 +143,7 @@ def test_a_device_alone_comes_to_what_the_worker_comes_to_with_all_of_them(seed:
 def test_the_state_after_a_record_is_the_one_before_the_next(seed: int) -> None:
     raws = traffic(seed, False)
     for device in DEVICES:
-        ours, stored = readings(raws, device)
+        ours, stored = readings(raws, device, CONFIGURATION)
         for reading in ours:
             fact = reading.processed
             assert fact is not None

@@ -208,6 +208,21 @@ def test_the_lookback_of_a_partner_is_its_own() -> None:
     assert "1 (organic) since" in world.said("i", "attribution")
 
 
+def test_a_device_that_was_forgotten_is_told_to_be_new() -> None:
+    world = World(postback("first_payment", delivery_method="all"), forget_after=90 * DAY)
+    world.install("i-1", 0)
+    world.event("e-1", HOUR)
+    world.install("i-2", 95 * DAY)
+    world.event("e-2", 96 * DAY)
+    world.event("e-3", 97 * DAY)
+    assert (
+        "new: this is its first appearance since it was forgotten. Before, nothing of it had been appended after "
+        "2026-01-01T01:00:00Z, for longer than 90 d (`forget_after`)"
+    ) in world.text("i-2")
+    assert "record e-2 at" in world.text("e-3")
+    assert "record e-1 at" not in world.text("e-3")
+
+
 def test_activity_is_told_with_the_arithmetic_of_the_inactivity_window() -> None:
     world = World()
     world.install("i", 0)
@@ -438,5 +453,16 @@ def test_the_reader_is_told_what_a_story_does_not_rest_on() -> None:
     material.kept.device = older.material("i").history.device
     assert "begins at 2025-09-23T00:00:00Z and is at attribution 1" in next(doubts(material))
     assert "do not reach back to its beginning" in next(doubts(material))
+    paid = World()
+    paid.event("e0", 0)
+    paid.event("e", 1)
+    material.kept.device = paid.material("e").history.device
+    assert list(doubts(material)) == []
+    assert material.kept.device is not None
+    material.kept.device.firsts |= 1 << 1
+    material.kept.device.attributions[0].firsts |= 1 << 1
+    (doubt,) = doubts(material)
+    assert "has used first_" in doubt
+    assert "and no record in the input topics did" in doubt
     material.kept.device, material.kept.positions = None, None
     assert "was it another group" in next(doubts(material))

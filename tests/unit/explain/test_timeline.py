@@ -93,6 +93,13 @@ def test_a_device_that_waits_for_its_install_says_what_it_holds_and_until_when()
     assert "  not known yet: what it did is held" in list(device_lines(story))
 
 
+def test_a_device_says_until_when_it_is_remembered() -> None:
+    world = World(forget_after=90 * DAY)
+    world.install("i", HOUR)
+    words = "when nothing of it is appended until 2026-04-01T01:00:00Z (`forget_after` 90 d)"
+    assert said(story_of(world), "forgotten") == words
+
+
 def test_a_device_of_an_app_that_is_gone_is_shown_all_the_same() -> None:
     world = World()
     world.install("i", 0)

@@ -48,14 +48,14 @@ def test_every_postback_has_jobs() -> None:
     assert min(counts[one.id] for one in POSTBACKS) >= 3
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 10_000), batch=st.integers(1, 300))
 def test_any_batch_size_gives_the_same_jobs(seed: int, batch: int) -> None:
     records = recorded(seed, 160)
     assert by_id(replayed(records, batch)) == by_id(replayed(records))
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 10_000), random_order=st.randoms(use_true_random=False))
 def test_pieces_in_any_order_give_the_same_jobs(seed: int, random_order: random.Random) -> None:
     for number, records in recorded(seed, 160).items():

@@ -49,7 +49,6 @@ def sent(compiled: CompiledRequest, values: dict[str, Any], secret: str = "s") -
     return finish(request, attempt=1, now=NOW, secret=lambda _: secret)
 
 
-@settings(deadline=None)
 @given(click_id=any_text, user_id=any_text, params=st.dictionaries(st.just("x"), any_value))
 def test_scheme_host_port_and_structure_are_those_of_the_template(
     click_id: str, user_id: str, params: dict[str, Any]
@@ -68,7 +67,6 @@ def test_scheme_host_port_and_structure_are_those_of_the_template(
     assert (str(parsed), parsed.host, parsed.port) == (request.url, "postback.acme.example", 8443)
 
 
-@settings(deadline=None)
 @given(click_id=any_text, user_id=any_text, params=st.dictionaries(st.just("x"), any_value))
 def test_no_control_character_reaches_a_url_or_a_header(click_id: str, user_id: str, params: dict[str, Any]) -> None:
     request = sent(EVERYWHERE, {"click_id": click_id, "user_id": user_id, "params": params})
@@ -79,7 +77,6 @@ def test_no_control_character_reaches_a_url_or_a_header(click_id: str, user_id: 
     assert not {"\r", "\n", "\0"} & set("".join(name + value for name, value in request.headers))
 
 
-@settings(deadline=None)
 @given(values=st.dictionaries(st.sampled_from(sorted(MACROS)), any_value))
 def test_rendering_never_raises_on_a_value_of_any_type(values: dict[str, Any]) -> None:
     template = "".join(f"{{{name}}}" for name in MACROS)
@@ -97,7 +94,7 @@ CHAINS = sorted(
 
 
 @pytest.mark.parametrize("chain", CHAINS)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(value=any_value)
 def test_no_modifier_raises_on_a_value_of_params(chain: str, value: Any) -> None:
     compiled = compile_request(Endpoint(url=f"{HOST}/{{{chain}}}?x={{{chain}}}", headers={"X-A": f"{{{chain}}}"}), {})
@@ -118,7 +115,6 @@ IN_FORM = compile_request(
 IN_JSON = compile_request(Endpoint(url=HOST, method="POST", body={"alone": "{click_id}", "text": "<{click_id}>"}), {})
 
 
-@settings(deadline=None)
 @given(value=proper_text)
 def test_what_is_percent_encoded_decodes_to_the_value(value: str) -> None:
     query, path, form = (sent(compiled, {"click_id": value}) for compiled in (IN_QUERY, IN_PATH, IN_FORM))
@@ -132,7 +128,6 @@ def test_what_is_percent_encoded_decodes_to_the_value(value: str) -> None:
     assert unquote(form.body.decode().removeprefix("x=")) == value
 
 
-@settings(deadline=None)
 @given(value=proper_text)
 def test_a_value_in_json_decodes_to_itself_and_is_never_expanded(value: str) -> None:
     request = sent(IN_JSON, {"click_id": value, "user_id": "expanded"})
@@ -141,7 +136,6 @@ def test_a_value_in_json_decodes_to_itself_and_is_never_expanded(value: str) -> 
     assert json.loads(request.body) == {"alone": value, "text": f"<{value}>"}
 
 
-@settings(deadline=None)
 @given(literal=proper_text.filter(lambda text: "${" not in text))
 def test_literal_text_with_doubled_braces_is_just_that_text(literal: str) -> None:
     template = literal.replace("{", "{{").replace("}", "}}")
@@ -152,7 +146,6 @@ def test_literal_text_with_doubled_braces_is_just_that_text(literal: str) -> Non
     assert json.loads(request.body) == {"x": literal}
 
 
-@settings(deadline=None)
 @given(template=any_text | st.text(alphabet="{}|:$envfile click_d", max_size=30))
 def test_no_template_makes_the_compiler_fail_but_with_its_own_errors(template: str) -> None:
     endpoint = Endpoint(
@@ -173,7 +166,6 @@ def everywhere(secret: str) -> Endpoint:
     )
 
 
-@settings(deadline=None)
 @given(secret=st.text(alphabet="abcXYZ019-._~", min_size=1))
 def test_what_the_sender_finishes_equals_what_the_worker_would_have_rendered(secret: str) -> None:
     by_sender = compile_request(everywhere("${env:KEY}"), {"key": "${env:KEY}"})
@@ -181,7 +173,6 @@ def test_what_the_sender_finishes_equals_what_the_worker_would_have_rendered(sec
     assert sent(by_sender, {}, secret) == sent(by_worker, {})
 
 
-@settings(deadline=None)
 @given(value=any_text)
 def test_a_secret_field_is_written_like_a_value_in_every_place(value: str) -> None:
     places: dict[str, Any] = {

@@ -1,0 +1,104 @@
+"""The watchdog: whatever ought to move and does not turns `/healthz` to 503, and ends the process a while later, so
+that whoever supervises it starts it anew.
+
+It looks from a thread of its own, for an event loop that has stopped cannot look at itself. Its time is that during
+which it looked: a process that stood still as a whole (SIGSTOP, a machine that was asleep) is not stuck.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import logging
+import sys
+import threading
+import time
+from collections.abc import Collection, Mapping
+
+from streams.engine import exits
+from streams.engine.partition import Partition
+from streams.engine.readings import Readings
+from streams.engine.stages import Unit
+from streams.engine.stillness import Sign, Stillness
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 1.0
+#: A look counts for no more than this (seconds), however long ago the last one was.
+MOST_S = 2.0
+
+LOOP = "the event loop"
+
+
+def signs_of(partitions: Mapping[Unit, Partition], waiting: Collection[Unit], kafka: bool) -> dict[str, Sign]:
+    """What ought to move among these partitions. `waiting`: those with input that nothing excuses; `kafka`: the brokers
+    answer, for without them nothing can move.
+    """
+    signs = {}
+    for unit, one in list(partitions.items()) if kafka else ():
+        sign = _sign(one, unit in waiting)
+        if sign is not None:
+            signs[str(unit)] = sign
+    return signs
+
+
+def _sign(one: Partition, waiting: bool) -> Sign | None:
+    if one.busy:
+        return Sign(("busy", one.moved_at), "has had a batch under way")
+    if one.closing:
+        return None
+    if not one.running:
+        left = one.remaining
+        if left is not None and left.begun is None:
+            return None  # others are read first
+        where = "" if left is None else f" at changelog offset {left.at}"
+        return Sign(("recovering", left and left.at, left and left.left == 0), f"has been recovering{where}")
+    if not waiting:
+        return None
+    waits = one.waits()
+    why = f" (it waits for {', '.join(waits.topics)} to pass append time {waits.appended})" if waits else ""
+    return Sign(("waiting", one.moved_at), f"has not moved, with input waiting{why},")
+
+
+class Watchdog:
+    """`partitions` is the engine's own, living dictionary. `/healthz` says what stands still, until it moves again."""
+
+    def __init__(self, settings: Settings, partitions: Mapping[Unit, Partition], readings: Readings) -> None:
+        self._stillness = Stillness(settings.stuck_after / 1000, settings.stuck_exit / 1000)
+        self._partitions, self._readings = partitions, readings
+        self._ending = threading.Event()
+        self._beats = 0
+        self._stuck = ""
+        readings.readiness.watch(lambda: self._stuck or None)
+        readings.metrics.stuck.set_function(lambda: bool(readings.readiness.why_stuck()))
+
+    async def run(self) -> None:
+        """Look, from a thread, until `stop`; and be the sign that the event loop turns."""
+        threading.Thread(target=self._run, name="watchdog", daemon=True).start()
+        while True:
+            self._beats += 1
+            await asyncio.sleep(LOOK_S)
+
+    def stop(self) -> None:
+        """Look no more: a process that ends has a grace of its own."""
+        self._ending.set()
+
+    def _run(self) -> None:
+        looked, last = 0.0, time.monotonic()
+        while not self._ending.wait(LOOK_S):
+            now = time.monotonic()
+            looked, last = looked + min(now - last, MOST_S), now
+            self._look(looked)
+
+    def _look(self, looked: float) -> None:
+        signs = signs_of(self._partitions, self._readings.waiting, self._readings.kafka)
+        verdict = self._stillness.look(looked, {LOOP: Sign(self._beats, "has not turned"), **signs})
+        if verdict.stuck and not self._stuck:
+            log.error("stuck: %s", verdict.stuck)
+        elif self._stuck and not verdict.stuck:
+            log.warning("not stuck any more: %s", self._stuck)
+        self._stuck = verdict.stuck
+        if verdict.end:
+            faulthandler.dump_traceback(sys.stderr, all_threads=True)
+            exits.die(exits.STUCK, f"stuck: {verdict.stuck}; what every thread was doing is on standard error")

@@ -1,0 +1,102 @@
+"""Asking a worker, from a command. Blocks; raises `Stop`."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import time
+from urllib.parse import urlsplit
+
+import msgspec
+
+from streams.errors import USAGE, Stop
+from streams.settings import LOOKUP_URL
+
+from . import access, answer
+from .answer import Answer
+from .routing import AGAIN_S, Asked
+
+TRY_SECONDS = 10.0
+#: The largest answer that is read.
+LARGEST = 32 << 20
+REMEDY = "--worker none reads Kafka instead"
+
+
+class NoAnswer(Stop):
+    """Nobody can tell it just now. Kafka can."""
+
+
+class Worker:
+    """A worker at this URL; it need not be the one that has what is asked for."""
+
+    def __init__(self, url: str, token: str, group: str, within: float) -> None:
+        """`group`: that of the workers that are meant (`worker_id`). `within`: for so many seconds an answer that is
+        not there yet is asked for again. Raises `Stop`.
+        """
+        if not url or not re.fullmatch(LOOKUP_URL, url) or "{port}" in url:
+            raise Stop(f"{url} is no URL of a worker", "write it as http://127.0.0.1:9470", USAGE)
+        self.url = url.rstrip("/")
+        self._token, self._group, self._within = token, group, within
+
+    def ask(self, asked: Asked) -> Answer:
+        """What it knows. Raises `NoAnswer` when it cannot be told within the time, `Stop` when it never will."""
+        deadline = time.monotonic() + self._within
+        while True:
+            status, body, again = self._once(asked)
+            if status in (200, 404) and (found := _answer(body)) is not None:
+                if found.group != self._group:
+                    raise NoAnswer(
+                        f"the worker at {self.url} is of the group {found.group}, not {self._group}",
+                        f"look at --worker, RINGBACK_LOOKUP_URL and RINGBACK_WORKER_ID; {REMEDY}",
+                    )
+                return found
+            reason = _reason(body) or f"it answered with status {status}"
+            if status in _FINAL:
+                raise Stop(f"the worker at {self.url} refuses: {reason}", _FINAL[status], USAGE)
+            if status != 503 or time.monotonic() + again > deadline:
+                raise NoAnswer(f"the worker at {self.url} cannot tell it: {reason}", REMEDY)
+            time.sleep(again)
+
+    def _once(self, asked: Asked) -> tuple[int, bytes, float]:
+        """Status and body of an answer, and in how many seconds to ask again."""
+        at = urlsplit(self.url)
+        kind = http.client.HTTPSConnection if at.scheme == "https" else http.client.HTTPConnection
+        try:
+            connection = kind(at.hostname or "", at.port, timeout=TRY_SECONDS)
+            try:
+                connection.request("GET", at.path + asked.path, headers=access.credentials(self._token))
+                reply = connection.getresponse()
+                wait = reply.getheader("Retry-After", "")
+                again = min(float(wait), 2.0 * AGAIN_S) if wait.isdecimal() else float(AGAIN_S)
+                return reply.status, reply.read(LARGEST), again
+            finally:
+                connection.close()
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise NoAnswer(
+                f"the worker at {self.url} does not answer: {getattr(error, 'strerror', None) or type(error).__name__}",
+                f"look at --worker and RINGBACK_LOOKUP_URL; {REMEDY}",
+            ) from error
+
+
+#: Status → what to do about it.
+_FINAL = {
+    400: "look at the key",
+    401: "set RINGBACK_LOOKUP_TOKEN to the workers' own",
+    403: "set RINGBACK_LOOKUP_TOKEN to the workers' own",
+}
+
+
+def _answer(body: bytes) -> Answer | None:
+    try:
+        return answer.decode(body)
+    except msgspec.MsgspecError:
+        return None
+
+
+def _reason(body: bytes) -> str:
+    try:
+        told = msgspec.json.decode(body)
+    except msgspec.MsgspecError:
+        return ""
+    reason = str(told["reason"]) if isinstance(told, dict) and "reason" in told else ""
+    return "".join(one for one in reason[:300] if one.isprintable())

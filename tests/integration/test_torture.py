@@ -1,0 +1,62 @@
+"""`ringback torture` in its short form: its own verdict, and that nothing of it stays (faults S1, S2, S3, S17)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from streams.settings import Settings
+from tests.support.processes import Start
+from tests.support.waiting import eventually
+
+SHORT = (
+    *("--kills", "2", "--wipes", "1", "--rebalances", "1", "--zombies", "0", "--broker-restarts", "1"),
+    *("--standstills", "0", "--rate", "300", "--waiting", "1000", "--seed", "29", "--deliver"),
+)
+
+
+@pytest.mark.timeout(240)
+def test_a_short_run_loses_nothing_and_leaves_nothing_behind(settings: Settings, start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "ledger.json"
+    run = start("torture", *SHORT, "--json", str(file), TMPDIR=str(tmp_path))
+    assert run.wait(200) == 0, run.output()
+    assert "PASSED" in run.output()
+    ledger = json.loads(file.read_text())
+    assert ledger["passed"]
+    assert sum(ledger["kills"].values()) == 2
+    assert (ledger["wiped"], ledger["rebalances"], ledger["broker_restarts"]) == (1, 1, 0)
+    assert "broker restarts" in ledger["left_out"][0]
+    assert ledger["records"] > 1_000
+    assert ledger["jobs"] > 200
+    assert ledger["states"] > 500
+    assert ledger["deliveries"]["received"] >= ledger["jobs"]
+    assert (ledger["deliveries"]["never"], ledger["deliveries"]["unknown"]) == (0, 0)
+    assert ledger["recovery"]["count"] >= 4
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
+    eventually(lambda: not [one for one in admin.list_topics(timeout=5).topics if one.startswith("torture-")])
+    assert not list(tmp_path.glob("ringback-torture-*"))
+
+
+def test_an_interrupted_run_ends_what_it_started(settings: Settings, start: Start, tmp_path: Path) -> None:
+    run = start("torture", *SHORT, TMPDIR=str(tmp_path))
+    eventually(lambda: "topics and groups of this run" in run.output(), within=60)
+    assert run.end(30) == 130, run.output()
+    assert "Traceback" not in run.output()
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
+    eventually(lambda: not [one for one in admin.list_topics(timeout=5).topics if one.startswith("torture-")])
+    assert not list(tmp_path.glob("ringback-torture-*"))
+
+
+def test_what_cannot_be_is_refused_before_anything_is_made(settings: Settings, start: Start) -> None:
+    for given, said in (
+        (("--kills", "1", "--wipes", "2"), "only 1 are killed"),
+        (("--workers", "1"), "nobody takes over from a single worker"),
+        (("--workers", "4", "--partitions", "4"), "too few"),
+    ):
+        run = start("torture", *given)
+        assert run.wait(20) == 2
+        assert said in run.output()
+        assert "Traceback" not in run.output()

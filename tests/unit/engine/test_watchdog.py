@@ -1,0 +1,65 @@
+"""What the watchdog expects to move, and what excuses standing still."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from streams.engine.merge import Wait
+from streams.engine.remaining import Remaining
+from streams.engine.stages import Unit
+from streams.engine.watchdog import signs_of
+
+UNIT = Unit("user", 3)
+
+
+def partition(**more: object) -> Any:
+    """One that runs and has nothing to do."""
+    state = {"busy": False, "closing": False, "running": True, "moved_at": 1.0, "remaining": None}
+    return SimpleNamespace(**state | {"waits": lambda: None} | more)
+
+
+def said(one: Any, waiting: bool = False, kafka: bool = True) -> str | None:
+    """What is expected of it, in words; None: nothing."""
+    sign = signs_of(cast(Any, {UNIT: one}), {UNIT} if waiting else set(), kafka).get("user partition 3")
+    return sign and sign.what
+
+
+def test_a_partition_without_work_need_not_move() -> None:
+    assert said(partition()) is None
+
+
+def test_one_with_input_waiting_must_and_the_reason_says_what_for() -> None:
+    assert said(partition(), waiting=True) == "has not moved, with input waiting,"
+    found = said(partition(waits=lambda: Wait(("installs",), 77)), waiting=True)
+    assert found == "has not moved, with input waiting (it waits for installs to pass append time 77),"
+
+
+@pytest.mark.parametrize("closing", [False, True])
+def test_a_batch_that_is_under_way_must_end_also_in_a_rebalance(closing: bool) -> None:
+    assert said(partition(busy=True, closing=closing)) == "has had a batch under way"
+
+
+def test_without_brokers_nothing_is_expected() -> None:
+    assert said(partition(busy=True), waiting=True, kafka=False) is None
+
+
+def test_a_recovery_must_get_on_unless_it_waits_for_its_turn() -> None:
+    way = Remaining(5, 100)
+    recovering = partition(running=False, remaining=way)
+    assert said(recovering) is None
+    way.begin(1.0)
+    assert said(recovering) == "has been recovering at changelog offset 5"
+    assert said(partition(running=False)) == "has been recovering", "it is being fenced"
+
+
+def test_a_recovery_that_reads_on_moves() -> None:
+    way = Remaining(5, 100)
+    way.begin(1.0)
+    recovering = {UNIT: partition(running=False, remaining=way)}
+    before = signs_of(cast(Any, recovering), (), True)
+    way.step(6, 2.0)
+    after = signs_of(cast(Any, recovering), (), True)
+    assert before[str(UNIT)].token != after[str(UNIT)].token
