@@ -183,10 +183,10 @@ class Settings(BaseSettings):
     )
     session: Duration = Field(
         10_000,
-        ge=6_000,
+        ge=1_000,
         le=1_800_000,
         description="A worker that is not heard of for so long loses its partitions; with an instance_id, the time in "
-        "which a restart moves none.",
+        "which a restart moves none. Brokers take 6s to 30m, unless they are told otherwise.",
     )
     instance_id: str = Field(
         "", pattern=r"^[A-Za-z0-9._-]*$", description="Static membership: one name per process, kept over restarts."

@@ -52,6 +52,11 @@ def consumer(settings: Settings, group: str, **more: object) -> Consumer:
     )
 
 
+def first_of(messages: Sequence[Message]) -> int | None:
+    """The offset of the first record among them; None when there is none."""
+    return next((message.offset() for message in messages if message.error() is None), None)
+
+
 def chunk_of(messages: Sequence[Message], unit: object) -> Chunk | None:
     """Of records of one partition (`unit`, for the log) in order, errors among them left out; None of none."""
     good = [message for message in messages if message.error() is None]

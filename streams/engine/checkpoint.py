@@ -74,7 +74,10 @@ class Checkpoint:
            read before the inputs are.
         4. Write the same rows, and how far the changelog is thereby applied, into RocksDB in one atomic batch. Only
            now, because the state on disk must never be ahead of the changelog: a crash between 3 and 4 is made up for
-           by reading on from there.
+           by reading on from there. Kafka may take back a commit that it has told of (see `fate`), so it is also
+           checked: a recovery first reads the last record that the state has, and builds the state anew when that
+           was rolled back; and after an abort, 2 looks for the transaction before, and raises `Fenced` when it is
+           gone.
         5. Acknowledge to Faust, which then commits the group's offsets. They are for people who watch lag: the marker
            decides.
 

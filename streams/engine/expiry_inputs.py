@@ -48,7 +48,7 @@ class InputsApplied:
         """
         try:
             return self._ask([TopicPartition(topic, number) for topic, number in inputs], appended)
-        except (KafkaException, TimeoutError) as error:
+        except (KafkaException, TimeoutError, UnicodeDecodeError) as error:  # the last: see `lookups.owners`
             log.info("how far the inputs have been read cannot be looked up: %s", error)
             return False
 

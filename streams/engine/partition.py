@@ -31,7 +31,7 @@ from streams.engine.progress import BrokerClock, Ends
 from streams.engine.raw import Raw
 from streams.engine.recovery import Abandoned, Recovered, Recovery
 from streams.engine.remaining import Remaining
-from streams.engine.stages import Input, Stage, Unit, transactional_id
+from streams.engine.stages import Input, Stage, Unit, reach, transactional_id
 from streams.engine.store import Store, StoreMemory
 from streams.settings import Settings
 
@@ -159,7 +159,14 @@ class Partition:
         shared.let_go(self.unit)
         self._store.open()
         own_id, size = transactional_id(shared.settings, self.unit), budgets.producer(shared.settings, shared.units)
-        self._producer = TransactionalProducer(shared.settings, own_id, self.number, shared.trouble, size)
+        self._producer = TransactionalProducer(
+            shared.settings,
+            own_id,
+            self.number,
+            shared.trouble,
+            size,
+            reach(shared.settings, self._stage, self.number),
+        )
         recovery = Recovery(
             shared.settings,
             self.unit,

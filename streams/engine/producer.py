@@ -8,12 +8,14 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from streams import kafka
+from streams.engine import fate
+from streams.engine.fate import Stopped, never
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,8 @@ TRIES = 5
 #: An abort that meets the failure it is to clear up is made again so often, with a pause (seconds).
 ABORT_TRIES = 50
 ABORT_PAUSE_S = 0.1
+#: A transaction that is to be thrown away has reached its partitions after so long (seconds), or is made again.
+THROWN_S = 15.0
 
 
 class Place(NamedTuple):
@@ -73,7 +77,8 @@ Row = tuple[str, bytes | None, bytes | None, int | None]
 
 class TransactionalProducer:
     """The one writer of a partition of a stage. A newer one with the same id fences this one off. `partition` is where
-    its records go, unless they say otherwise; `queued`: bytes that it holds at most until the brokers have them.
+    its records go, unless they say otherwise; `queued`: bytes that it holds at most until the brokers have them;
+    `reach`: every partition (topic and number) that its transactions may write to.
     """
 
     def __init__(
@@ -83,9 +88,12 @@ class TransactionalProducer:
         partition: int,
         trouble: Trouble = untold,
         queued: int = 64 << 20,
+        reach: Collection[tuple[str, int]] = (),
     ) -> None:
         self.transactional_id = transactional_id
-        self._partition, self._trouble = partition, trouble
+        self._settings, self._partition, self._trouble, self._reach = settings, partition, trouble, reach
+        #: The newest transaction that was committed, as the brokers have said: where its last record lies.
+        self._committed: Place | None = None
         self._producer = Producer(
             kafka.producer_settings(
                 settings,
@@ -116,19 +124,113 @@ class TransactionalProducer:
                 self._trouble("start")
                 log.warning("%s: waiting for the transaction coordinator: %s", self.transactional_id, error.str())
 
+    def end_what_hangs(self, topic: str, partition: int, stopped: Stopped = never) -> None:
+        """Roll back, in all partitions that this producer reaches, what hangs there under its id (see `fate`) when
+        something hangs in this one, its changelog. While no transaction is open. Raises `Fenced`, and KafkaException
+        when `stopped()`.
+
+        *Why rolled back.* The changelog decides what has happened, and for its readers what hangs in it has not. One
+        transaction that takes in every partition, and is aborted, ends it everywhere by one decision of the
+        coordinator's: together or not at all. To commit it instead would make true what may have been aborted, and
+        written anew, before. Its inputs are read again, for the marker hangs with it.
+
+        *Why only then.* When nothing hangs in the changelog, what hangs elsewhere is of a transaction that the
+        changelog has, as a rule: the one behind it was committed, and it with that, but only where both had written.
+        To roll back the rest would lose it. It is left to the next transaction that writes there.
+
+        *What remains.* Kafka may write the ends into some partitions and not into others. Then, until the next
+        transaction that writes to a partition where one is missing, its readers wait there; and when that transaction
+        is aborted, what hangs is rolled back there alone. So it is when a transaction that was rolled back with the
+        one behind it, which reached fewer partitions, has left neither a state on disk nor a process that knew of it.
+        And what was written under an id that Kafka has forgotten (a week of silence, by default) this producer cannot
+        end.
+        """
+        for _ in range(TRIES if self._reach else 0):
+            if not fate.hangs(self._settings, topic, partition, stopped):
+                return
+            self._trouble("hanging")
+            log.error(
+                "%s: Kafka has noted a transaction of %s partition %d as complete, but has not ended it there; it is "
+                "rolled back",
+                self.transactional_id,
+                topic,
+                partition,
+            )
+            self.throw_away(stopped)
+        if self._reach and fate.hangs(self._settings, topic, partition, stopped):
+            log.error(
+                "%s: what hangs in %s partition %d cannot be ended from here, and hides what follows: look for it with "
+                "`kafka-transactions.sh find-hanging`, and end it with its `abort`",
+                self.transactional_id,
+                topic,
+                partition,
+            )
+
+    def throw_away(self, stopped: Stopped = never) -> None:
+        """Write an empty record to every partition in reach, in one transaction that is aborted: what hangs there is
+        aborted with it. Where the brokers refuse that, it is logged. Raises `Fenced`, and KafkaException when
+        `stopped()`.
+        """
+        if not self._reach:
+            return
+        places = self._existing(stopped)
+        for _ in range(TRIES):
+            try:
+                self._touch(places, stopped)
+            except KafkaException as exception:
+                if stopped():
+                    raise
+                reason = exception.args[0].str()
+                log.warning("%s: what hangs could not be ended yet: %s", self.transactional_id, reason)
+                self._abort(stopped)
+            else:
+                self._abort(stopped)
+                return
+
+    def _existing(self, stopped: Stopped) -> list[tuple[str, int]]:
+        """What is in reach and is there: to write to a topic that is not would make it, as the broker likes it."""
+        while True:
+            try:
+                known = self._producer.list_topics(timeout=CALL_TIMEOUT_S).topics
+            except KafkaException as exception:
+                if stopped():
+                    raise
+                self._trouble("metadata")
+                log.warning("%s: waiting for the topics: %s", self.transactional_id, exception.args[0].str())
+            else:
+                return [place for place in self._reach if place[0] in known and place[1] in known[place[0]].partitions]
+
+    def _touch(self, places: list[tuple[str, int]], stopped: Stopped) -> None:
+        failed: list[KafkaError] = []
+
+        def on_delivery(error: KafkaError | None, message: Message) -> None:
+            if error is not None:
+                failed.append(error)
+
+        self._producer.begin_transaction()
+        for topic, partition in places:
+            self._insist(topic, None, b"", partition, on_delivery=on_delivery)
+        until = time.monotonic() + THROWN_S
+        while self._producer.flush(0.1):
+            if stopped() or time.monotonic() > until:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the partitions were not reached in time"))
+        if failed:
+            raise KafkaException(failed[0])
+
     def write(self, rows: Iterable[Row], last: Row, on_step: Callable[[str], None]) -> Place:
         """Write `rows`, then `last`, in one transaction; where `last` came to lie.
 
         When it returns, everything is committed. A transaction that is given up because the brokers are away is written
-        again from its beginning until they are back; raises `Fenced` when another process has taken over, and `Refused`
-        when the brokers refuse it again and again.
+        again from its beginning until they are back; raises `Fenced` when another process has taken over, or when the
+        transaction before has been rolled back with it, and `Refused` when the brokers refuse it again and again.
         """
         rows = list(rows)
         refused = 0
         while True:
             begun = time.monotonic()
             try:
-                return self._transaction(rows, last, on_step)
+                self._committed = self._transaction(rows, last, on_step)
+                return self._committed
             except KafkaException as exception:
                 error: KafkaError = exception.args[0]
                 refused += time.monotonic() - begun < REFUSED_S
@@ -140,6 +242,25 @@ class TransactionalProducer:
                 self._trouble("transaction")
                 log.warning("%s: the transaction is written again: %s", self.transactional_id, error.str())
                 self._abort()
+                self._make_sure(last)
+
+    def _make_sure(self, last: Row) -> None:
+        """After an abort: what it has left hanging must not be committed with the next try, and what was committed
+        before must not have been rolled back with it. Raises `Fenced`: a recovery puts that right.
+        """
+        topic, partition = last[0], self._partition if last[3] is None else last[3]
+        self.end_what_hangs(topic, partition)
+        if self._committed is None:
+            return
+        found = fate.of(self._settings, fate.Lying(topic, partition, self._committed.offset))
+        if found == "there":
+            return
+        # Wherever the transaction that was aborted has not written, the one before it may hang still.
+        self.throw_away()
+        raise Fenced(
+            f"{self.transactional_id}: Kafka has rolled back what it had said was committed "
+            f"({topic} partition {partition} offset {self._committed.offset}: {found})"
+        )
 
     def _transaction(self, rows: list[Row], last: Row, on_step: Callable[[str], None]) -> Place:
         placed: list[Place] = []
@@ -193,7 +314,7 @@ class TransactionalProducer:
                 self._trouble("commit")
                 log.warning("%s: waiting for the commit: %s", self.transactional_id, error.str())
 
-    def _abort(self) -> None:
+    def _abort(self, stopped: Stopped = never) -> None:
         left = ABORT_TRIES
         while True:
             try:
@@ -204,6 +325,8 @@ class TransactionalProducer:
                 left -= 1
                 # The client may still be at the failure that the abort is to clear up, and then answers with it.
                 again = error.txn_requires_abort() and not error.fatal() and left
+                if stopped():
+                    raise
                 if not error.retriable() and not again:
                     raise Fenced(f"{self.transactional_id}: {error.name()}: {error.str()}") from exception
                 self._trouble("abort")

@@ -11,11 +11,12 @@ from typing import Any
 from prometheus_client import Histogram
 
 from schemas import dead_letter
+from schemas.config import Configuration
 from streams.clock import Clock
 from streams.engine.checkpoint import Done
 from streams.engine.partition import Partition
 from streams.engine.remaining import estimate
-from streams.engine.stages import Input, Unit
+from streams.engine.stages import STAGES, Input, Unit
 from streams.metrics import Metrics
 from streams.probes import Readiness
 
@@ -43,7 +44,7 @@ class Readings:
         # A counter that begins with its first event hides it: no rate sees a rise.
         for reason in dead_letter.REASONS.keys() - dead_letter.JOB_REASONS:
             metrics.dead_letters_total.labels("input", reason)
-        for call in ("abort", "barrier", "commit", "ends", "metadata", "start", "transaction"):
+        for call in ("abort", "barrier", "commit", "ends", "hanging", "metadata", "start", "transaction"):
             metrics.kafka_errors_total.labels(call)
 
     def trouble(self, call: str) -> None:
@@ -68,6 +69,14 @@ class Readings:
             if child is None:
                 child = self._children[key] = getattr(self.metrics, key[0]).labels(*key[1:])
             child.inc(count)
+
+    def configured(self, configuration: Configuration) -> None:
+        """This generation is in force."""
+        self.metrics.config_generation.set(configuration.generation)
+        for app in configuration.apps:
+            for stage in STAGES:
+                self.metrics.states_forgotten_total.labels(stage, app.id)
+        self.readiness.set("configuration", True)
 
     def assigned(self, partitions: Mapping[Unit, Partition]) -> None:
         """These are the worker's partitions now (the engine's own, living dictionary)."""

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 from confluent_kafka import KafkaException, TopicPartition
 
-from streams.engine import changelog
+from streams.engine import changelog, fate
 from streams.engine.changelog import BARRIER_KEY as BARRIER_KEY
 from streams.engine.faults import FaultPoints
 from streams.engine.producer import BarrierProducer, Place, TransactionalProducer
@@ -91,6 +91,8 @@ class Recovery:
         try:
             # 1. Fence: from here on nobody else can commit for this partition, and what they left open is aborted.
             self._producer.start(self._stopped)
+            # What they have left open and nobody knows of any more would be waited for for ever.
+            self._producer.end_what_hangs(self._changelog, self._unit.number, self._stopped)
             # 2. A plain record behind everything that they committed. Its offset is where to stop reading: the end of
             # the changelog would not do, for a transaction's control record may be the last thing there and is never
             # delivered.
@@ -146,14 +148,22 @@ class Recovery:
             raise Abandoned
         consumer = changelog.consumer(self._settings, f"{self._settings.worker_id}-recovery")
         records, told = 0, time.monotonic()
+        # The last record that the store has must be the first one that is read.
+        known = remaining.at - 1 if remaining.at else None
         try:
-            consumer.assign([TopicPartition(self._changelog, self._unit.number, remaining.at)])
+            consumer.assign([self._at(remaining.at if known is None else known)])
             while remaining.at <= barrier:
                 if self._stopped():
                     raise Abandoned
                 messages = consumer.consume(changelog.CHUNK, changelog.WAIT_S)
                 if messages and (messages[-1].offset() or 0) > barrier:
                     messages = [message for message in messages if (message.offset() or 0) <= barrier]
+                if known is not None and (first := changelog.first_of(messages)) is not None:
+                    if first > known and self._undone(known):
+                        self._begin_anew(known, remaining)
+                        consumer.assign([self._at(0)])
+                        messages = []
+                    messages, known = [one for one in messages if one.offset() != known], None
                 found = changelog.chunk_of(messages, self._unit)
                 if found is None:
                     continue
@@ -168,3 +178,30 @@ class Recovery:
         finally:
             consumer.close()
         return records
+
+    def _at(self, offset: int) -> TopicPartition:
+        return TopicPartition(self._changelog, self._unit.number, offset)
+
+    def _undone(self, offset: int) -> bool:
+        """Whether the record at this offset, which committed readers do not see, was rolled back: see `fate.lies`."""
+        try:
+            return fate.lies(self._settings, fate.Lying(self._changelog, self._unit.number, offset), self._stopped)
+        except KafkaException:
+            if self._stopped():
+                raise Abandoned from None
+            raise
+
+    def _begin_anew(self, offset: int, remaining: Remaining) -> None:
+        """The store is ahead of what has happened: nothing of it can be trusted."""
+        log.error(
+            "%s: the state on disk holds a batch that Kafka had said was committed, and has then rolled back (%s "
+            "partition %d, offset %d); the state is built anew from the changelog, and the batch is applied again",
+            self._unit,
+            self._changelog,
+            self._unit.number,
+            offset,
+        )
+        # What reached other partitions than the one behind it, which was rolled back, may hang there still.
+        self._producer.throw_away(self._stopped)
+        self._store.wipe()
+        remaining.start = remaining.at = 0

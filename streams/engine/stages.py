@@ -67,6 +67,10 @@ class Stage:
         """The numbers of which at least one source is among `inputs`."""
         return sorted({number for topic, number in inputs if topic in self.topics})
 
+    def added(self, inputs: Collection[Input]) -> list[int]:
+        """The numbers of which there were none when the stage was made: nothing of ours has a place for them."""
+        return [number for number in self.assigned(inputs) if number >= self.partitions]
+
     def torn(self, inputs: Collection[Input]) -> list[int]:
         """Those of which a source is missing: they were assigned apart."""
         return [
@@ -104,6 +108,14 @@ def users_source(settings: Settings) -> Source:
 def transactional_id(settings: Settings, unit: Unit) -> str:
     """Whoever writes under this id is the only writer of the unit."""
     return f"{settings.worker_id}-{unit.stage}-{unit.number}"
+
+
+def reach(settings: Settings, stage: Stage, number: int) -> list[Input]:
+    """Every partition that the transactions of a unit may write to."""
+    names = kafka.Topics(settings.topic_prefix)
+    own = (stage.changelog, names.delivery, names.decisions, names.dead_letters, names.report)
+    users = () if stage.internal else range(kafka.users_partitions(stage.partitions))
+    return [*((topic, number) for topic in own), *((names.users, user) for user in users)]
 
 
 def rekeyer_changelog(settings: Settings) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from streams.clock import Clock
-from streams.engine import changelog
+from streams.engine import changelog, fate
 from streams.engine.copies import by_partition
 from streams.engine.stages import Stage, Unit
 from streams.engine.store import TOMBSTONES_KEPT_MS, Applied, Store, StoreMemory
@@ -44,6 +44,8 @@ class Copy:
             store.wipe()
             applied = None
         self.next = applied.offset if applied else None
+        #: The last record that it has: the first one that is read must be this one.
+        self.unseen = applied.offset - 1 if applied and applied.offset else None
 
     def apply(self, messages: list[Message]) -> None:
         """Write what was read. Raises `Stop` when the disk refuses."""
@@ -55,10 +57,17 @@ class Copy:
             self._store.write(chunk.rows, Applied(chunk.next, chunk.appended), logged=False)
             self.next = chunk.next
 
+    @property
+    def begins(self) -> int:
+        """The offset from which to read."""
+        if self.unseen is not None:
+            return self.unseen
+        return OFFSET_BEGINNING if self.next is None else self.next
+
     def restart(self) -> None:
         """Begin with nothing: what is here does not belong to this changelog."""
         self._store.wipe()
-        self.next = None
+        self.next = self.unseen = None
 
     def close(self) -> None:
         """Put it on disk and let go of the folder."""
@@ -186,7 +195,7 @@ class StageStandby:
             copy = self._copies.get(number)
             if copy is None:
                 continue
-            if any(_out_of_range(message) for message in messages):
+            if any(_out_of_range(message) for message in messages) or self._ahead(copy, messages):
                 log.warning("standby of %s: offset %s is not in its changelog; it is read anew", copy.unit, copy.next)
                 consumer.incremental_unassign([TopicPartition(self._stage.changelog, number)])
                 copy.restart()
@@ -202,6 +211,19 @@ class StageStandby:
             self._told = now
             self._tell(consumer)
 
+    def _ahead(self, copy: Copy, messages: list[Message]) -> bool:
+        """Whether a copy that has just been begun has what was rolled back, from a time when it was more than that."""
+        first = changelog.first_of(messages)
+        if copy.unseen is None or first is None:
+            return False
+        unseen, copy.unseen = copy.unseen, None
+        record = fate.Lying(self._stage.changelog, copy.unit.number, unseen)
+        try:
+            return first > unseen and fate.lies(self._settings, record, lambda: copy.unit.number not in self._wanted)
+        except KafkaException:
+            # It is not wanted any more. Nothing of it is trusted until somebody has looked again.
+            return True
+
     def _tell(self, consumer: Consumer) -> None:
         for number, copy in self._copies.items():
             try:
@@ -212,7 +234,7 @@ class StageStandby:
                 self._metric.labels(*map(str, copy.unit)).set(max(0, ends[1] - (copy.next or 0)))
 
     def _place(self, number: int, copy: Copy) -> TopicPartition:
-        return TopicPartition(self._stage.changelog, number, OFFSET_BEGINNING if copy.next is None else copy.next)
+        return TopicPartition(self._stage.changelog, number, copy.begins)
 
     def _unit(self, number: int) -> Unit:
         return Unit(self._stage.name, number)

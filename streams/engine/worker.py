@@ -212,8 +212,7 @@ class Engine:
     def _configured(self, configuration: Configuration) -> None:
         self._in_force = configuration
         self._rekeying.configure(configuration.apps)
-        self.readings.metrics.config_generation.set(configuration.generation)
-        self.readings.readiness.set("configuration", True)
+        self.readings.configured(configuration)
         log.info("configuration: generation %d", configuration.generation)
 
     def _on_refused(self, refused: object) -> None:
@@ -241,6 +240,11 @@ class Engine:
                 self._finish(
                     exits.RESTART,
                     f"the sources of partitions {torn} were assigned apart: another worker has other sources",
+                )
+                return
+            if added := stage.added(inputs):
+                self._finish(
+                    exits.RESTART, f"partitions {added} were added to {', '.join(stage.topics)}: see the next start"
                 )
                 return
         if self._shared is None or self._standbys is None or self._stopping:

@@ -137,11 +137,10 @@ class _Looking:
     def _sift(self, since: int | None) -> list[Sieve]:
         site = self._site
         # Records of a source that is rekeyed may lie anywhere.
-        numbers = {source: site.rekeyed.get(source.topic, [self._number]) for source in site.inputs}
         sieves = {
             (source.topic, number): Sieve(self._record_id, self._device_key, source, number)
             for source in site.inputs
-            for number in numbers[source]
+            for number in site.rekeyed.get(source.topic, [self._number])
         }
         spans = site.scanner.spans(sieves, since)
         for message in site.scanner.read(spans):

@@ -11,11 +11,13 @@ import pytest
 from streams.engine.faults import STEPS, VARIABLE
 from streams.engine.stages import StageName
 from streams.settings import Settings
-from tests.support.engine_bench import EngineBench, pause, state_folder
+from tests.support.engine_bench import PARTITIONS, EngineBench, pause, state_folder
 from tests.support.processes import Start
 
 KILLED = 137
-TRAFFIC = ("decided", "begun", "produced", "committed", "stored", "acknowledged")
+#: At which time a step is the last one. Each partition's first transaction only notes where its inputs begin: it is the
+#: third batch that is met, and of what is in no batch the second.
+TIMES = {"decided": 3, "acknowledged": 3} | dict.fromkeys(("begun", "produced", "committed", "stored"), PARTITIONS + 3)
 
 
 @pytest.fixture
@@ -44,8 +46,7 @@ def test_killed_at_a_step_of_the_protocol(
 ):
     bench.send(bench.events, 1500)
     bench.send(bench.installs, 300)
-    time = "3" if step in TRAFFIC else "2"
-    worker = bench.worker(**{VARIABLE: f"{stage}/{step}:{time}"})
+    worker = bench.worker(**{VARIABLE: f"{stage}/{step}:{TIMES.get(step, 2)}"})
     assert worker.wait(60) == KILLED, worker.output()
     if wiped:
         shutil.rmtree(state_folder(settings))

@@ -1,5 +1,5 @@
 """What the engine makes of its inputs: codecs, aborted transactions, backlogs, holds, and what it refuses (S7, S11,
-S17).
+S14, S17).
 """
 
 from __future__ import annotations
@@ -9,13 +9,20 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    ResourceType,
+)
 
-from streams.engine.exits import CHECKPOINT_FAILED
+from streams.engine.exits import CHECKPOINT_FAILED, RESTART
 from streams.engine.stages import changelog_topic
 from streams.kafka import Topics
 from streams.settings import Settings
-from tests.support.engine_bench import EngineBench, probe, wait_ready
+from tests.support.engine_bench import PARTITIONS, EngineBench, probe, wait_ready
 from tests.support.fixtures import MakeSettings
 from tests.support.processes import Start
 from tests.support.topics import Sent, create_topics, produce
@@ -114,6 +121,18 @@ def _held(metrics: str) -> float:
     return next(float(line.split()[-1]) for line in metrics.splitlines() if line.startswith("ringback_records_held "))
 
 
+def test_what_is_held_of_a_backlog_waits_for_what_was_appended_before_it_was_due(
+    bench: EngineBench, make_settings: MakeSettings
+):
+    """Long due by the clock when it is read, and its install is the next record behind it."""
+    produce(bench.bootstrap, bench.events, [Sent(b"hold:2000", b"k", 2)])
+    produce(bench.bootstrap, bench.installs, [Sent(b"x", b"k", 2)])
+    worker = bench.worker(make_settings(batch_records=1))
+    eventually(lambda: len(bench.told()) == 2, within=40)
+    assert [value.get("from", "released") for _, _, value in bench.told()] == [bench.installs, "released"]
+    assert worker.end(20) == 0
+
+
 def test_a_source_that_is_mostly_bad_pauses_with_an_alert(bench: EngineBench, make_settings: MakeSettings):
     settings = make_settings(dead_letter_window=100, dead_letter_limit=50, batch_records=50)
     bench.send(bench.events, 2000, value=b"bad")
@@ -199,6 +218,31 @@ def test_a_changelog_of_another_number_of_partitions_stops_the_worker(bench: Eng
     worker = bench.worker()
     assert worker.wait(30) == 1
     assert "the state was built for 3" in worker.output()
+
+
+def add_partitions(bench: EngineBench, *topics: str) -> None:
+    """Give these topics one more than they have."""
+    wanted = [NewPartitions(topic, PARTITIONS + 1) for topic in topics]
+    admin = AdminClient({"bootstrap.servers": bench.bootstrap})
+    for done in admin.create_partitions(wanted).values():
+        done.result(30)
+
+
+def test_partitions_that_are_added_are_seen_and_refused_with_the_way_out(
+    bench: EngineBench, make_settings: MakeSettings
+):
+    settings = make_settings(kafka_options={"metadata.max.age.ms": "1000"})
+    worker = bench.worker(settings)
+    wait_ready(worker)
+    add_partitions(bench, bench.installs, bench.events)
+    assert worker.wait(60) == RESTART, worker.log_tail()
+    assert "Traceback" not in worker.output()
+    names = Topics(settings.topic_prefix)
+    add_partitions(bench, names.users, names.delivery, names.dead_letters, names.decisions, names.report)
+    worker = bench.worker(settings)
+    assert worker.wait(30) == 1
+    assert "have 5 partitions, but the state was built for 4" in worker.output()
+    assert "under a new RINGBACK_WORKER_ID" in worker.output()
 
 
 def test_a_topic_that_was_recreated_stops_the_worker(bench: EngineBench):

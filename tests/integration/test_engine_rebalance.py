@@ -50,6 +50,7 @@ def test_sigterm_finishes_and_commits_the_batch_and_exits_with_0(bench: EngineBe
             wait_ready(worker)
             pause(1)
             assert worker.end(20) == 0, worker.output()
+            assert bench.acknowledged() == bench.applied()
     worker = bench.worker()
     bench.wait_for_all()
     bench.check()

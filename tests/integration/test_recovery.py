@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,16 +12,30 @@ from confluent_kafka import Producer
 
 from streams.engine.changelog import CHUNK
 from streams.engine.faults import FaultPoints
-from streams.engine.producer import BarrierProducer, TransactionalProducer
+from streams.engine.producer import BarrierProducer, Fenced, Place, TransactionalProducer
 from streams.engine.recovery import MARKER_KEY, Abandoned, Marker, Recovered, Recovery
 from streams.engine.stages import Stage, Unit, changelog_topic, transactional_id
-from streams.engine.store import Store, StoreMemory
+from streams.engine.store import TOMBSTONES_KEPT_MS, Applied, Store, StoreMemory
+from streams.errors import Stop
 from streams.settings import Settings
-from tests.support.topics import create_topics
+from tests.support.topics import create_topics, read_topic
 
 ROWS = 3 * CHUNK
 UNIT = Unit("device", 0)
 MARKER = Marker({"events": ROWS})
+
+
+class Observed(BarrierProducer):
+    """Something happens right behind its barriers."""
+
+    def __init__(self, settings: Settings, behind: Callable[[], None]) -> None:
+        super().__init__(settings)
+        self._behind = behind
+
+    def write(self, *arguments: Any) -> Place:
+        place = super().write(*arguments)
+        self._behind()
+        return place
 
 
 class Bench:
@@ -41,10 +56,13 @@ class Bench:
             producer.produce(self.topic, row, key, 0)
         producer.flush()
 
-    def recover(self, stop_after: int = 1 << 62) -> Recovered:
+    def producer(self) -> TransactionalProducer:
+        """The partition's writer, as each process has one."""
+        return TransactionalProducer(self.settings, transactional_id(self.settings, UNIT), 0)
+
+    def recover(self, stop_after: int = 1 << 62, behind_barrier: Callable[[], None] = lambda: None) -> Recovered:
         """As a partition does that is assigned, and closed when so many offsets have been read."""
-        producer = TransactionalProducer(self.settings, transactional_id(self.settings, UNIT), 0)
-        barriers = BarrierProducer(self.settings)
+        producer, barriers = self.producer(), Observed(self.settings, behind_barrier)
 
         def stopped() -> bool:
             way = recovery.remaining
@@ -92,3 +110,50 @@ def test_one_that_was_interrupted_goes_on_where_it_was(bench: Bench) -> None:
     assert found.marker == MARKER
     assert 0 < found.records < ROWS
     assert len(list(bench.store.rows(b"d"))) == ROWS
+
+
+def test_a_writer_that_has_been_replaced_adds_nothing_behind_what_is_read(bench: Bench) -> None:
+    """Faults S16."""
+    zombie, last = bench.producer(), (bench.topic, MARKER_KEY, MARKER.encode(), None)
+    zombie.start(lambda: False)
+    zombie.write([(bench.topic, b"d1", b"in time", None)], last, lambda step: None)
+    said: list[str] = []
+
+    def wake() -> None:
+        try:
+            zombie.write([(bench.topic, b"d1", b"too late", None)], last, lambda step: None)
+        except Fenced as error:
+            said.append(str(error))
+
+    assert bench.recover(behind_barrier=wake).marker == MARKER
+    assert len(said) == 1, "it was not told"
+    assert bench.store.read([b"d1"]) == [b"in time"]
+    committed = read_topic(bench.settings.bootstrap_servers, bench.topic)
+    assert [record.value for record in committed if record.key == b"d1"] == [b"in time"]
+
+
+def leave_behind(bench: Bench, rows: dict[bytes, bytes | None], applied: Applied) -> None:
+    """A state directory from before."""
+    bench.store.open()
+    bench.store.write(rows, applied)
+    bench.store.close()
+
+
+@pytest.mark.parametrize("spare", [60_000, -60_000])
+def test_a_state_that_was_away_for_longer_than_deletions_are_remembered_is_built_anew(bench: Bench, spare: int) -> None:
+    """The changelog may have forgotten a deletion by then, and the row would stay for ever."""
+    bench.write((b"d%d" % number, b"x") for number in range(3))
+    then = int(time.time() * 1000) - TOMBSTONES_KEPT_MS // 2 + spare
+    leave_behind(bench, {b"d0": b"x", b"deleted": b"x"}, Applied(1, then))
+    bench.recover()
+    kept = [b"deleted"] if spare > 0 else []
+    assert [key for key, _ in bench.store.rows(b"d")] == [b"d0", b"d1", b"d2", *kept]
+
+
+def test_a_state_that_is_ahead_of_its_changelog_is_refused_with_the_remedy(bench: Bench) -> None:
+    """Of another cluster, or of a topic that was recreated."""
+    bench.write((b"d%d" % number, b"x") for number in range(3))
+    leave_behind(bench, {b"d0": b"another"}, Applied(1_000, int(time.time() * 1000)))
+    with pytest.raises(Stop, match="is ahead of its changelog") as refused:
+        bench.recover()
+    assert "remove the state directory" in str(refused.value)

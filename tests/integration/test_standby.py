@@ -59,23 +59,6 @@ def test_the_survivor_reads_only_the_tail(bench: EngineBench, tmp_path: Path) ->
     assert second.end(20) == 0
 
 
-def test_without_a_copy_everything_is_read_and_after_a_restart_in_place_the_tail(
-    bench: EngineBench, tmp_path: Path
-) -> None:
-    first = bench.worker(on_disk(bench, tmp_path / "first"))
-    bench.send(bench.events, 2 * KEYS, keys=KEYS)
-    bench.wait_for_all()
-    assert first.end(20) == 0
-    again = bench.worker(on_disk(bench, tmp_path / "first"))
-    wait_ready(again)
-    assert max(recovered(again).values()) < TAIL
-    assert again.end(20) == 0
-    empty = bench.worker(on_disk(bench, tmp_path / "second"))
-    wait_ready(empty)
-    assert min(recovered(empty)[f"partition {number}"] for number in range(PARTITIONS)) > KEYS // 4
-    assert empty.end(20) == 0
-
-
 def test_killed_with_copies_under_load(bench: EngineBench, tmp_path: Path) -> None:
     chance = random.Random(3)
     folders = [on_disk(bench, tmp_path / name) for name in ("first", "second")]

@@ -6,13 +6,16 @@ import json
 import threading
 import time
 import urllib.request
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import Consumer, TopicPartition
+
 from streams import kafka
+from streams.engine.stages import Input
 from streams.local.guarded import GuardedProcess
 from streams.settings import Settings
 from tests.support.engine_toy import SOURCES
@@ -57,6 +60,20 @@ class EngineBench:
     def told(self) -> list[tuple[int, bytes, dict[str, Any]]]:
         """What the device stage has emitted: (partition, key, value), in order."""
         return self._read(self.delivery)
+
+    def applied(self) -> Counter[Input]:
+        """How many records of each input have been told."""
+        return Counter((value["from"], partition) for partition, _, value in self.told())
+
+    def acknowledged(self) -> Counter[Input]:
+        """The offsets that the workers' group has committed."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.settings.worker_id})
+        places = [TopicPartition(topic, one) for topic in (self.installs, self.events) for one in range(PARTITIONS)]
+        try:
+            found = consumer.committed(places, timeout=10)
+        finally:
+            consumer.close()
+        return Counter({(one.topic, one.partition): max(0, one.offset) for one in found})
 
     def told_of_users(self) -> list[tuple[int, bytes, dict[str, Any]]]:
         """What the user stage has emitted: (partition, user, value), in order."""

@@ -54,6 +54,8 @@ def make_settings(bootstrap: str, prefix: str, tmp_path: Path) -> MakeSettings:
             "sender_metrics_port": 0,
             "egress_allow": "127.0.0.0/8",
             "partitions": 4,
+            # What was killed is missed sooner than by default: much of the time of many tests.
+            "session": 5_000,
             "log_format": "text",
         }
         return Settings(**(own | more))  # type: ignore[arg-type]

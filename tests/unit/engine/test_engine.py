@@ -1,4 +1,4 @@
-"""What reaches the engine while it runs: a task that fails, a new generation of the configuration."""
+"""What reaches the engine while it runs: a task that fails, a new generation of the configuration, a fence, its end."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import asyncio
 import os
 import signal
 from pathlib import Path
-from typing import Any, cast
+from types import SimpleNamespace
+from typing import Any, NoReturn, cast
 
 import pytest
 
 from schemas.config import Configuration, Source
 from streams.engine import exits
-from streams.engine.stages import Processors
+from streams.engine.stages import Processors, Unit
 from streams.engine.worker import Engine
 from streams.errors import Stop
 from streams.settings import Settings
@@ -132,3 +133,75 @@ def test_an_unusable_generation_with_other_sources_does_not_end_it(tmp_path: Pat
 def test_a_worker_that_begins_with_an_unusable_generation_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(Stop, match=r"generation 1 .*unusable"):
         running(tmp_path, Processor(1))
+
+
+class Ended(BaseException):
+    """In place of the process's end."""
+
+
+@pytest.fixture
+def ends(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """With which status the process has ended at once."""
+    statuses: list[int] = []
+
+    def die(status: int, message: str, error: object = None) -> NoReturn:
+        statuses.append(status)
+        raise Ended
+
+    monkeypatch.setattr(exits, "die", die)
+    return statuses
+
+
+class Held:
+    """A partition whose batch is under way until `done`."""
+
+    def __init__(self) -> None:
+        self.unit = Unit("device", 0)
+        self.done = asyncio.Event()
+        self.stored = False
+
+    async def close(self) -> None:
+        await self.done.wait()
+
+    def close_store(self) -> None:
+        assert self.done.is_set()
+        self.stored = True
+
+
+def holding(folder: Path, grace: int) -> tuple[Engine, Held]:
+    """An engine with one such partition; `grace` in ms."""
+    engine = Engine(Settings(state_dir=folder, grace=grace), processors=cast(Any, None), follow=cast(Any, None))
+    held = Held()
+    engine.partitions[held.unit] = cast(Any, held)
+    return engine, held
+
+
+async def test_the_end_waits_for_the_batches_under_way(tmp_path: Path, ends: list[int]) -> None:
+    engine, held = holding(tmp_path, grace=5_000)
+    draining = asyncio.create_task(engine.drain())
+    await asyncio.sleep(0.05)
+    assert not draining.done()
+    held.done.set()
+    await draining
+    assert (held.stored, engine.partitions, ends) == (True, {}, [])
+
+
+async def test_the_end_waits_no_longer_than_the_grace(tmp_path: Path, ends: list[int]) -> None:
+    engine, _ = holding(tmp_path, grace=1_000)
+    with pytest.raises(Ended):
+        await asyncio.wait_for(engine.drain(), 10)
+    assert ends == [exits.CHECKPOINT_FAILED]
+
+
+async def test_who_was_put_out_of_the_group_and_may_not_write_ends_at_once(tmp_path: Path, ends: list[int]) -> None:
+    engine, held = holding(tmp_path, grace=1_000)
+
+    async def membership() -> str:
+        return "gone"
+
+    engine.attach(cast(Any, SimpleNamespace(membership=membership)))
+    engine._shared = cast(Any, object())
+    held.done.set()
+    with pytest.raises(Ended):
+        await engine._open_anew(cast(Any, held), "a newer producer writes here")
+    assert ends == [exits.FENCED]

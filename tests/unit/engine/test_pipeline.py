@@ -1,4 +1,4 @@
-"""A batch from raw records to what is written (contract §3, §4; faults S6, S8, S9, S18)."""
+"""A batch from raw records to what is written (contract §3, §4; faults S6, S8, S9, S15, S18)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from schemas.report import ReportRow
 from streams.attribution import fold, periods
 from streams.engine.pipeline import Holds, Limits, Names, Output, Pipeline, Raw, WrongPartition
 from streams.kafka import LARGEST_DEAD_LETTER, partition_of
-from streams.postbacks.decide import Level
+from streams.postbacks.decide import Level, decide
 
 APP = App(id="game", project="p", platform="android", bundle_id="game", device_key=("google_aid", "user_id"))
 INSTALLS = Source(topic="installs", record="install")
@@ -66,9 +66,9 @@ class Lane:
         self.written: list[tuple[str, bytes]] = []
         self.counts: Counter[tuple[str, ...]] = Counter()
 
-    def run(self, records: Sequence[Raw], progress: int | None = None) -> Output:
+    def run(self, records: Sequence[Raw], progress: int | None = None, now: int = T0) -> Output:
         output = self.pipeline.process(
-            0, records, progress, T0, lambda keys: [*map(self.rows.get, keys)], self.holds, 1
+            0, records, progress, now, lambda keys: [*map(self.rows.get, keys)], self.holds, 1
         )
         for key, value in output.puts.items():
             if value is None:
@@ -263,6 +263,42 @@ def test_a_rule_that_raises_is_a_dead_letter_and_changes_nothing(monkeypatch: py
     assert (letter.reason, letter.detail) == ("internal", "RuntimeError: a bug")
 
 
+def test_a_postback_that_raises_is_a_dead_letter_and_the_record_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def raising(*given: Any) -> Any:
+        if given[1].entry.id == "bad":
+            raise RuntimeError("a bug")
+        return plain(*given)
+
+    plain = decide
+    monkeypatch.setattr("streams.engine.telling.decide", raising)
+    lane = Lane()
+    lane.run([install(), event(5, id="bad"), event(1000)])
+    (letter,) = lane.dead_letters
+    assert letter.reason == "internal"
+    assert letter.detail.startswith("RuntimeError: a bug")
+    assert lane.fired == ["install", "payment", "payment_ca"], "the firsts were those of the record before"
+
+
+def test_a_release_that_raises_is_a_dead_letter_once_and_the_next_device_is_released(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plain = periods.process
+
+    def raising(device: Any, entry: Any, *more: Any) -> Any:
+        if entry.id == "bad":
+            raise RuntimeError("a bug")
+        return plain(device, entry, *more)
+
+    monkeypatch.setattr(fold, "process", raising)
+    lane = Lane()
+    lane.run([event(0, id="bad"), event(5, device="b")])
+    lane.run([], progress=T0 + GRACE + 10)
+    (letter,) = lane.dead_letters
+    assert letter.reason == "internal"
+    assert (Counter(lane.fired)["payment"], len(lane.holds)) == (1, 0)
+    assert not lane.run([], progress=T0 + 2 * GRACE).outgoing
+
+
 def test_a_job_that_is_too_large_is_a_dead_letter() -> None:
     lane = Lane(Limits(record_bytes=3_000), configuration("https://x.example/?x={params.x|json}"))
     lane.run([install(), event(1000, params={"x": " " * 1_000})])
@@ -444,6 +480,24 @@ def test_any_batch_boundaries_give_the_same_jobs_and_the_same_state(
     assert parts.report == whole.report
     assert parts.rows == whole.rows
     assert parts.counts == whole.counts
+
+
+@settings(max_examples=50)
+@given(HISTORIES, st.lists(st.integers(-86_400_000 * 400, 86_400_000 * 400), max_size=25))
+def test_the_clock_of_the_machine_changes_no_job_and_no_state(
+    steps: list[tuple[str, str, int, bool]], jumps: list[int]
+) -> None:
+    """Faults S15."""
+    even, jumping = Lane(), Lane()
+    for number, record in enumerate(history(steps)):
+        even.run([record])
+        jumping.run([record], now=T0 + (jumps[number] if number < len(jumps) else 0))
+    assert [job.job_id for job in jumping.jobs] == [job.job_id for job in even.jobs]
+    assert [job.request for job in jumping.jobs] == [job.request for job in even.jobs]
+    # The rows of the report say when they were written.
+    assert {key: row for key, row in jumping.rows.items() if key[:1] in b"dh"} == {
+        key: row for key, row in even.rows.items() if key[:1] in b"dh"
+    }
 
 
 @settings(max_examples=150)

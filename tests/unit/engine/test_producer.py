@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
+from streams.engine import fate
 from streams.engine.producer import Fenced, Refused, Row, TransactionalProducer, Trouble, untold
 from streams.settings import Settings
 
@@ -134,3 +135,75 @@ def test_one_that_may_not_write_any_more_is_told_at_once() -> None:
     with pytest.raises(Fenced, match="_FENCED"):
         write(client)
     assert client.aborted == 0
+
+
+class Slow(SmallQueue):
+    """A client that finds no coordinator at first: its calls come back, and what has become of them is open."""
+
+    def __init__(self, starts: int = 0, commits: int = 0) -> None:
+        super().__init__()
+        self.starts, self.commits = starts, commits
+
+    def init_transactions(self, timeout: float) -> None:
+        self.starts -= 1
+        if self.starts >= 0:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "no coordinator", False, True, False))
+
+    def commit_transaction(self, timeout: float) -> None:
+        self.commits -= 1
+        if self.commits >= 0:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "no answer", False, True, False))
+
+
+def slow(client: Slow, told: list[str]) -> TransactionalProducer:
+    producer = TransactionalProducer(Settings(), "w-device-0", 0, told.append)
+    producer._producer = client  # type: ignore[assignment]
+    return producer
+
+
+def test_a_commit_that_was_not_answered_is_asked_for_again_and_written_once() -> None:
+    told: list[str] = []
+    client = Slow(commits=2)
+    slow(client, told).write([("jobs", b"k", b"1", None)], ("changelog", b"m", b"{}", None), lambda step: None)
+    assert len(client.written) == 2
+    assert told == ["commit", "commit"]
+
+
+def test_a_partition_that_is_opened_waits_for_the_coordinator_until_it_is_closed() -> None:
+    told: list[str] = []
+    slow(Slow(starts=2), told).start(lambda: False)
+    assert told == ["start", "start"]
+    with pytest.raises(KafkaException):
+        slow(Slow(starts=2), told).start(lambda: True)
+
+
+def two_writes(client: Failing) -> None:
+    """One that is committed, and one whose first try is given up."""
+    producer = TransactionalProducer(Settings(), "w-device-0", 0)
+    producer._producer = client  # type: ignore[assignment]
+    for commits in (0, 1):
+        client.commits = commits
+        producer.write([("jobs", b"k", b"1", None)], ("changelog", b"m", b"{}", None), lambda step: None)
+
+
+def test_after_an_abort_what_was_committed_before_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[fate.Lying] = []
+
+    def look(settings: Settings, record: fate.Lying) -> fate.Fate:
+        asked.append(record)
+        return "there"
+
+    monkeypatch.setattr(fate, "of", look)
+    client = Failing(commits=0)
+    two_writes(client)
+    assert client.aborted == 1
+    assert asked == [("changelog", 0, 1)]
+
+
+@pytest.mark.parametrize("found", ["undone", "open", "gone"])
+def test_what_was_rolled_back_with_an_abort_ends_the_producer(
+    monkeypatch: pytest.MonkeyPatch, found: fate.Fate
+) -> None:
+    monkeypatch.setattr(fate, "of", lambda settings, record: found)
+    with pytest.raises(Fenced, match=found):
+        two_writes(Failing(commits=0))

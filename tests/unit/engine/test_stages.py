@@ -32,6 +32,11 @@ def test_the_users_topic_is_assigned_by_itself() -> None:
     assert DEVICE.torn({("installs", 1), ("events", 1), ("events", 2), ("p.users", 1)}) == [2]
 
 
+def test_partitions_that_were_added_since_the_start_are_known() -> None:
+    assigned = {(topic, number) for topic in ("installs", "events") for number in (19, 20)} | {("p.users", 15)}
+    assert (DEVICE.added(assigned), USER.added(assigned)) == ([20], [])
+
+
 @pytest.mark.parametrize(("inputs", "expected"), [(1, 1), (3, 3), (16, 16), (17, 16), (100, 16)])
 def test_users_lie_in_partitions_that_the_outputs_have_too(inputs: int, expected: int) -> None:
     """The user stage writes to the partition of its own number, of topics that have as many as the inputs."""
