@@ -1,0 +1,332 @@
+"""What happens when something dies, goes away or comes back: workers, brokers, disks (S1 to S5, S13, S16)."""
+
+from __future__ import annotations
+
+from tests.mutations.mutation import Mutation
+
+CHECKPOINT = "streams/engine/checkpoint.py"
+RECOVERY = "streams/engine/recovery.py"
+PARTITION = "streams/engine/partition.py"
+PRODUCER = "streams/engine/producer.py"
+WORKER = "streams/engine/worker.py"
+STORE = "streams/engine/store.py"
+TRANSPORT = "streams/engine/transport.py"
+STAGES = "streams/engine/stages.py"
+
+AT_CHECKPOINT = "tests/unit/engine/test_checkpoint.py"
+AT_CRASH = "tests/integration/test_engine_crash.py::test_killed_at_a_step_of_the_protocol"
+AT_RECOVERY = "tests/integration/test_recovery.py"
+AT_PRODUCER = "tests/unit/engine/test_producer.py"
+AT_ENGINE = "tests/unit/engine/test_engine.py"
+AT_PARTITION = "tests/unit/engine/test_partition.py"
+AT_REBALANCE = "tests/integration/test_engine_rebalance.py"
+AT_WAITS = "tests/unit/engine/test_rebalance_waits.py"
+AT_DISK = "tests/integration/test_engine_disk.py"
+
+REPLACED = f"{AT_RECOVERY}::test_a_writer_that_has_been_replaced_adds_nothing_behind_what_is_read"
+
+REFUSED = "write_opt=_unlogged())\n        except Exception"
+
+#: The state is written before the transaction that it comes from.
+STORED_FIRST = """        before = self._store.applied() or Applied(0, 0)
+        self._store.write(output.puts, before)
+        place = self._producer.write("""
+
+MUTATIONS: tuple[Mutation, ...] = (
+    Mutation(
+        "S1",
+        "the marker of this batch, not of the one before, in its transaction",
+        CHECKPOINT,
+        "encoded = marker.encode()",
+        "encoded = self.marker.encode()",
+        (f"{AT_CRASH}[device stage, state kept-committed]",),
+    ),
+    Mutation(
+        "S1",
+        "the marker in the transaction at all",
+        CHECKPOINT,
+        "last = (self._stage.changelog, MARKER_KEY, encoded, None)",
+        "last = (self._stage.changelog, b'other', encoded, None)",
+        (f"{AT_CHECKPOINT}::test_the_marker_is_the_last_record_of_the_transaction_that_it_speaks_of",),
+    ),
+    Mutation(
+        "S1",
+        "the state stored only behind the commit",
+        CHECKPOINT,
+        "        place = self._producer.write(",
+        STORED_FIRST,
+        (f"{AT_CRASH}[device stage, state kept-produced]",),
+    ),
+    Mutation(
+        "S1",
+        "the state stored only behind the commit (seen without a broker)",
+        CHECKPOINT,
+        "        place = self._producer.write(",
+        STORED_FIRST,
+        (f"{AT_CHECKPOINT}::test_the_state_is_stored_behind_the_commit_with_how_far_it_reaches",),
+    ),
+    Mutation(
+        "S1",
+        "positions of sources that are not in the batch kept in the marker",
+        CHECKPOINT,
+        "positions = dict(self.marker.positions)",
+        "positions: dict[str, int] = {}",
+        (f"{AT_CHECKPOINT}::test_the_marker_is_the_last_record_of_the_transaction_that_it_speaks_of",),
+    ),
+    Mutation(
+        "S1",
+        "the index of holds read again",
+        PARTITION,
+        "holds = Holds.load(self._store.rows(HOLD_PREFIX))",
+        "holds = Holds()",
+        ("tests/integration/test_engine_inputs.py::test_holds_are_released_by_progress_when_nothing_else_comes",),
+    ),
+    Mutation(
+        "S1",
+        "inputs moved to the marker",
+        PARTITION,
+        "{(topic, self.number): marker.positions[topic] for topic in self._sources}",
+        "{(topic, self.number): 0 for topic in self._sources}",
+        (f"{AT_CRASH}[device stage, state kept-acknowledged]",),
+    ),
+    Mutation(
+        "S2",
+        "reading back up to the barrier",
+        RECOVERY,
+        "while remaining.at <= barrier:",
+        "while remaining.at <= barrier // 2:",
+        (f"{AT_RECOVERY}::test_the_newest_row_of_each_key_is_there_and_deleted_ones_are_not",),
+    ),
+    Mutation(
+        "S2",
+        "reading back at all, of a state that is gone",
+        RECOVERY,
+        "while remaining.at <= barrier:",
+        "while False:",
+        (f"{AT_CRASH}[user stage, state wiped-committed]",),
+    ),
+    Mutation(
+        "S2",
+        "rows deleted that the changelog deletes",
+        STORE,
+        "batch.delete(key)",
+        "pass",
+        (f"{AT_RECOVERY}::test_the_newest_row_of_each_key_is_there_and_deleted_ones_are_not",),
+    ),
+    Mutation(
+        "S2",
+        "a state built anew that may have missed deletions",
+        RECOVERY,
+        "            self._store.wipe()",
+        "            pass",
+        (f"{AT_RECOVERY}::test_a_state_that_was_away_for_longer_than_deletions_are_remembered_is_built_anew",),
+    ),
+    Mutation(
+        "S2",
+        "a state of another cluster refused",
+        RECOVERY,
+        "if applied.offset > barrier:",
+        "if False:",
+        (f"{AT_RECOVERY}::test_a_state_that_is_ahead_of_its_changelog_is_refused_with_the_remedy",),
+    ),
+    Mutation(
+        "S2",
+        "a state built anew that has what Kafka rolled back",
+        RECOVERY,
+        "if first > known and self._undone(known):",
+        "if False:",
+        ("tests/integration/test_engine_rollback.py::test_a_state_that_is_ahead_is_built_anew",),
+    ),
+    Mutation(
+        "S2",
+        "rows that are not logged flushed before one that is",
+        STORE,
+        "if logged and self._unlogged:",
+        "if False:",
+        ("tests/unit/engine/test_store.py::test_a_crash_leaves_a_state_that_once_was",),
+    ),
+    Mutation(
+        "S3",
+        "waiting for the batch under way before the partition is given away",
+        PARTITION,
+        "await asyncio.wait([task])",
+        "pass",
+        (f"{AT_PARTITION}::test_closing_waits_for_the_batch_that_is_being_applied",),
+    ),
+    Mutation(
+        "S3",
+        "waiting for who looks at the store before it is closed",
+        PARTITION,
+        "await asyncio.wait([other])",
+        "pass",
+        (f"{AT_PARTITION}::test_closing_waits_for_who_looks_at_the_store",),
+    ),
+    Mutation(
+        "S3",
+        "a fetch given up that meets a rebalance",
+        TRANSPORT,
+        "within + FETCH_GRACE_S,",
+        "None,",
+        (f"{AT_WAITS}::test_a_fetch_that_meets_a_rebalance_is_given_up",),
+    ),
+    Mutation(
+        "S3",
+        "a seek given up that meets a rebalance",
+        PARTITION,
+        "await asyncio.wait_for(seek(positions), SEEK_S)",
+        "await seek(positions)",
+        (f"{AT_WAITS}::test_a_seek_that_meets_a_rebalance_is_given_up_when_the_partition_is_closed",),
+    ),
+    Mutation(
+        "S3",
+        "all partitions opened that a rebalance brings",
+        WORKER,
+        "        for partition in self.partitions.values():\n            self._start_opening(",
+        "        for partition in list(self.partitions.values())[1:]:\n            self._start_opening(",
+        (f"{AT_REBALANCE}::test_a_second_worker_joins_dies_and_comes_back_under_load",),
+    ),
+    Mutation(
+        "S3",
+        "a stuck partition that ends the process",
+        "streams/engine/stillness.py",
+        "bool(self._exit) and still[longest] >= self._after + self._exit",
+        "False",
+        ("tests/unit/engine/test_stillness.py::test_it_is_stuck_first_and_ends_later",),
+    ),
+    Mutation(
+        "S4",
+        "a transaction written again that found no broker",
+        PRODUCER,
+        "if refused >= TRIES:",
+        "if refused >= 0:",
+        (f"{AT_PRODUCER}::test_brokers_that_are_away_are_waited_for_as_long_as_it_takes",),
+    ),
+    Mutation(
+        "S4",
+        "an abort made again",
+        PRODUCER,
+        "again = error.txn_requires_abort() and not error.fatal() and left",
+        "again = False",
+        (f"{AT_PRODUCER}::test_an_abort_that_meets_the_failure_it_clears_up_is_made_again",),
+    ),
+    Mutation(
+        "S4",
+        "a commit asked for again that was not answered",
+        PRODUCER,
+        '                self._trouble("commit")\n',
+        '                raise\n                self._trouble("commit")\n',
+        (f"{AT_PRODUCER}::test_a_commit_that_was_not_answered_is_asked_for_again_and_written_once",),
+    ),
+    Mutation(
+        "S4",
+        "waiting for the coordinator",
+        PRODUCER,
+        "if stopped() or not error.retriable():",
+        "if True:",
+        (f"{AT_PRODUCER}::test_a_partition_that_is_opened_waits_for_the_coordinator_until_it_is_closed",),
+    ),
+    Mutation(
+        "S4",
+        "not ready while the brokers are away",
+        "streams/engine/readings.py",
+        'self.readiness.set("kafka", ends is not None, "the brokers do not answer")',
+        'self.readiness.set("kafka", True)',
+        ("tests/unit/engine/test_readiness.py::test_brokers_that_are_away_are_no_reason_for_a_restart",),
+    ),
+    Mutation(
+        "S4",
+        "a partition opened anew whose transaction the brokers gave up",
+        WORKER,
+        "        await self._open(fresh)\n",
+        "",
+        (f"{AT_REBALANCE}::test_a_partition_whose_producer_was_fenced_while_the_group_counts_on_it_is_opened_anew",),
+    ),
+    Mutation(
+        "S4",
+        "what was committed before looked for after an abort, which may have rolled it back",
+        PRODUCER,
+        'if found == "there":',
+        "if True:",
+        (f"{AT_PRODUCER}::test_what_was_rolled_back_with_an_abort_ends_the_producer",),
+    ),
+    Mutation(
+        "S5",
+        "the drain of batches under way",
+        WORKER,
+        "await asyncio.wait_for(self.revoke(), self.settings.grace / 1000)",
+        "pass",
+        (f"{AT_ENGINE}::test_the_end_waits_for_the_batches_under_way",),
+    ),
+    Mutation(
+        "S5",
+        "an end within the grace, whatever is under way",
+        WORKER,
+        "await asyncio.wait_for(self.revoke(), self.settings.grace / 1000)",
+        "await self.revoke()",
+        (f"{AT_ENGINE}::test_the_end_waits_no_longer_than_the_grace",),
+    ),
+    Mutation(
+        "S5",
+        "the group's offsets committed at the end",
+        TRANSPORT,
+        "return self._applied.get(tp)",
+        "return None",
+        (f"{AT_REBALANCE}::test_sigterm_finishes_and_commits_the_batch_and_exits_with_0",),
+    ),
+    Mutation(
+        "S5",
+        "an end also while it waits for the brokers",
+        "streams/engine/startup.py",
+        "    while not stopped():\n        try:\n            admin.list_topics(timeout=ASK_S)",
+        "    while True:\n        try:\n            admin.list_topics(timeout=ASK_S)",
+        ("tests/integration/test_engine_inputs.py::test_without_a_broker_the_worker_says_so_and_waits",),
+    ),
+    Mutation(
+        "S13",
+        "a refusing disk noticed",
+        STORE,
+        f"{REFUSED} as error:",
+        f"{REFUSED}:\n            return\n        except ZeroDivisionError as error:",
+        (AT_DISK,),
+    ),
+    Mutation(
+        "S13",
+        "the end at once, with the reason, before anything is acknowledged",
+        CHECKPOINT,
+        'exits.die(exits.DISK, f"{self._unit}: {error}")',
+        "return",
+        (AT_DISK,),
+    ),
+    Mutation(
+        "S16",
+        "one id for all who write for a partition",
+        STAGES,
+        'return f"{settings.worker_id}-{unit.stage}-{unit.number}"',
+        "return f\"{settings.worker_id}-{unit.stage}-{unit.number}-{__import__('uuid').uuid4()}\"",
+        (REPLACED,),
+    ),
+    Mutation(
+        "S16",
+        "the fence before the state is read back",
+        RECOVERY,
+        "self._producer.start(self._stopped)",
+        "pass",
+        (REPLACED,),
+    ),
+    Mutation(
+        "S16",
+        "the end of a worker that was put out of the group",
+        WORKER,
+        'if membership == "gone":',
+        "if False:",
+        (f"{AT_ENGINE}::test_who_was_put_out_of_the_group_and_may_not_write_ends_at_once",),
+    ),
+    Mutation(
+        "S16",
+        "a fence taken for final",
+        PRODUCER,
+        "if error.fatal() or not error.txn_requires_abort():",
+        "if False:",
+        (f"{AT_PRODUCER}::test_one_that_may_not_write_any_more_is_told_at_once",),
+    ),
+)
