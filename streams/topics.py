@@ -103,9 +103,7 @@ def inputs_of(sources: Iterable[Source], prefix: str, found: Mapping[str, Found]
     return max(counts, default=partitions)
 
 
-def plan(
-    sources: Iterable[Source], prefix: str, found: Mapping[str, Found], partitions: int, worker_id: str = ""
-) -> Plan:
+def plan(sources: Iterable[Source], prefix: str, found: Mapping[str, Found], partitions: int, worker_id: str) -> Plan:
     """Compare what `sources` need with what is `found`. `partitions` is for input topics when none exists yet.
 
     Input topics are what everything follows, since a record's state, jobs and receipts lie in partitions of the same

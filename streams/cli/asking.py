@@ -41,14 +41,14 @@ class Asking:
     def __call__(self, kind: StageName, key: str) -> Told | None:
         """The state of a device or user; None: read Kafka. Raises `Stop`."""
         from streams.explain.keeping import Told
-        from streams.lookups.client import NoAnswer
+        from streams.lookups.client import NoAnswer, Refused
         from streams.lookups.routing import Asked
 
         if self._given_up:
             return None
         try:
             found = self._worker.ask(Asked(kind, key))
-        except NoAnswer as error:
+        except (NoAnswer, Refused) as error:
             if self._insists:
                 raise
             output.say(f"{error.message}; reading Kafka instead")

@@ -12,7 +12,7 @@ INTRODUCTIONS = {
     "settings.md": f"""\
 Each comes from the environment or from `{DEFAULT_FILE}` in the working directory (another file: `--config` or
 `{PREFIX}CONFIG_FILE`); the environment wins. Durations are a number with a unit: `50ms`, `30s`, `5m`, `1h`, `2d`;
-sizes too: `64KiB`, `128MiB`, `1GiB`. [State](recovery.md) tells of standbys, the watchdog, memory and changelogs.
+sizes too: `64KiB`, `128MiB`, `1GiB`. [Recovery](recovery.md) tells of standbys, the watchdog, memory and changelogs.
 `ringback settings` shows what is in force.
 
 Every process reads the same ones and takes what concerns it. Two workers on one machine need a `state_dir` and a

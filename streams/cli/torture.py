@@ -46,6 +46,9 @@ def torture(
         str, typer.Option(metavar="COMMAND", help="Restarts your broker; without it that is left out.")
     ] = "",
     keep: Annotated[bool, typer.Option("--keep", help="Leave topics, logs and state directories behind.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="The cluster that the settings name may be tortured: it is a test cluster.")
+    ] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the ledger there, for programs.")
     ] = None,
@@ -56,7 +59,8 @@ def torture(
 
     Takes some 20 minutes with its defaults. It works in topics, groups and folders of its own, with a random name,
     and removes them at the end; but it keeps the cluster busy, and brokers are restarted when you say how: not for
-    production. Exit status 1 when anything is not as it must be; then topics and logs stay.
+    production. So it wants --yes for the cluster that the settings name; --embedded needs none. Exit status 1 when
+    anything is not as it must be; then topics and logs stay.
     """
     from streams.torture.schedule import Counts
 
@@ -65,6 +69,12 @@ def torture(
     logging.getLogger("kafka").setLevel(logging.CRITICAL + 1)
     counts = Counts(kills, zombies, wipes, rebalances, broker_restarts, standstills, workers=workers)
     _check(counts, partitions)
+    if embedded and restart_broker:
+        raise Stop("--restart-broker: the broker of --embedded is restarted anyway", "one of the two", USAGE)
+    if json_file is not None:
+        _check_writable(json_file)
+    if not embedded:
+        _check_cluster(settings.bootstrap_servers, yes)
     from streams.torture.play import Options
 
     chosen = random.randrange(1_000_000) if seed is None else seed
@@ -90,6 +100,28 @@ def _check(counts: Counts, partitions: int) -> None:
         )
 
 
+def _check_cluster(servers: str, yes: bool) -> None:
+    output.say(f"the cluster at {servers}")
+    if not yes:
+        raise Stop(
+            f"this keeps the cluster at {servers} busy for minutes: not for production",
+            "--yes if it is a test cluster; --embedded for a broker on this machine",
+            USAGE,
+        )
+
+
+def _check_writable(file: Path) -> None:
+    try:
+        there = file.exists()
+        file.open("ab").close()
+        if not there:
+            file.unlink()
+    except OSError as error:
+        raise Stop(
+            f"--json {file}: cannot be written: {error.strerror}", "a file in a folder that you may write to", USAGE
+        ) from error
+
+
 def _run(run: Run, options: Options, interrupts: Interrupts, json_file: Path | None) -> int:
     status, keep = RUNTIME, options.keep
     try:
@@ -99,30 +131,50 @@ def _run(run: Run, options: Options, interrupts: Interrupts, json_file: Path | N
         keep = keep or status != 0
     except Interrupted:
         status = EXIT_STATUS
-        output.say("interrupted; everything is ended and removed")
+        output.say("interrupted; ending what runs")
     except BaseException:
-        keep = True
+        keep = keep or run.started
         raise
     finally:
         with interrupts.closing():
-            _tell(run.ledger, json_file, whole=status != EXIT_STATUS)
-            run.end(keep)
-            if keep:
-                output.say(f"the logs and state directories of the run lie in {run.folder}")
+            try:
+                _tell(run.ledger, json_file, whole=run.started and status != EXIT_STATUS)
+            finally:
+                _end(run, keep, embedded=options.embedded)
     return status
 
 
+def _end(run: Run, keep: bool, *, embedded: bool) -> None:
+    """End everything, and say what stays."""
+    left = run.end(keep)
+    if keep:
+        topics = "" if embedded else f"; topics and groups that begin with {run.name} stay"
+        output.say(f"everything is ended{topics}")
+        output.say(f"the logs and state directories of the run lie in {run.folder}")
+    elif left:
+        output.say("everything is ended, but could not be removed:\n" + "\n".join(f"  {one}" for one in left))
+    else:
+        output.say("everything is ended and removed")
+
+
 def _tell(ledger: Ledger, json_file: Path | None, *, whole: bool) -> None:
-    """The table on standard output, and the file."""
+    """The table on standard output, and then the file. Raises `Stop`."""
+    from streams.torture.ledger import encoded
+
+    if whole:
+        _print(ledger)
+    if json_file is None:
+        return
+    try:
+        json_file.write_bytes(encoded(ledger))
+    except OSError as error:
+        raise Stop(f"--json {json_file}: cannot be written: {error.strerror}", "the table says the same") from error
+
+
+def _print(ledger: Ledger) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from streams.torture.ledger import encoded
-
-    if json_file is not None:
-        json_file.write_bytes(encoded(ledger))
-    if not whole:
-        return
     table = Table(show_header=False, title="Ledger", title_justify="left")
     for name, value in ledger.rows():
         table.add_row(name, value)

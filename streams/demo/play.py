@@ -67,7 +67,8 @@ class Demo:
     def _create_topics(self) -> None:
         settings = self._stage.settings
         admin = reach(settings, REACH_SECONDS)
-        wanted = topics.plan(self.configuration.sources, settings.topic_prefix, {}, settings.partitions)
+        sources = self.configuration.sources
+        wanted = topics.plan(sources, settings.topic_prefix, {}, settings.partitions, settings.worker_id)
         topics.create(admin, wanted.create, settings.replication)
 
     # -- playing

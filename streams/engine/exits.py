@@ -17,9 +17,6 @@ FENCED = 71
 DISK = 74
 #: The configuration's sources have changed; the worker must be started anew to read them. Safe to restart.
 RESTART = 75
-#: Another process has joined the group under the same instance id: it has taken this one's place. A restart would only
-#: throw that one out.
-TWIN = 78
 #: The watchdog has found it stuck, for `stuck_after` and `stuck_exit`. Always safe to restart.
 STUCK = 77
 #: Another process has joined the group under the same instance id: it has taken this one's place. A restart would only

@@ -171,6 +171,12 @@ def begin(
     Raises `Stop` when the topic ends before the marker: it was recreated, and reading on would skip records.
     """
     positions, lost = {}, {}
+    remedy = (
+        "to process its new contents, give the source a new topic name, or begin with empty state under a new "
+        "RINGBACK_WORKER_ID"
+    )
+    if gone := sorted(known.keys() - starts.keys()):
+        raise Stop(f"{source.topic} has no partition {gone[0]} any more: the topic was recreated", remedy)
     for number, start in starts.items():
         at = known.get(number)
         if at is None:
@@ -180,8 +186,7 @@ def begin(
             raise Stop(
                 f"{source.topic} partition {number} ends at offset {ends[number]}, but {at} has been rekeyed already: "
                 "the topic was recreated or truncated",
-                "to process its new contents, give the source a new topic name, or begin with empty state under a new "
-                "RINGBACK_WORKER_ID",
+                remedy,
             )
         if at < start:
             lost[number] = start - at

@@ -166,7 +166,7 @@ class _Run:
         self._paused: frozenset[int] = frozenset()
         self._next_batch_at = 0.0
         #: When the ends were looked up, or that was given up.
-        self._looked_at = float("-inf")
+        self._looked_at = self._asked_at = float("-inf")
         self._look_pause = 0.0
         self._next_count_at = self._monotonic() + COUNT_EVERY_S
 
@@ -209,7 +209,7 @@ class _Run:
         row = self._marker_before(barrier.offset)
         self._of.reached("recovered")
         known = {int(number): at for number, at in Marker.decode(row).positions.items()}
-        self._originals = self._count_all([self._way.source.topic])
+        self._originals = self._all_originals()
         self._others = self._count_all(self._way.others)
         starts, ends = self._insist(OffsetSpec.earliest()), self._insist(OffsetSpec.latest())  # type: ignore[no-untyped-call]
         positions, lost = rekey.begin(self._way.source, known, starts, ends)
@@ -253,6 +253,13 @@ class _Run:
                         found = message.value()
         finally:
             reader.close()
+
+    def _all_originals(self) -> list[tuple[str, int]]:
+        """All partitions of the original topic; waits until there is one. Of none nobody may say that it was read."""
+        while not (found := self._count_all([self._way.source.topic])):
+            log.warning("%s: the topic cannot be seen: deleted, or without the right to describe it", self._of)
+            time.sleep(ASK_S)
+        return found
 
     def _count_all(self, topics: Iterable[str]) -> list[tuple[str, int]]:
         """All partitions of these topics. Waits while the brokers are away."""
@@ -317,7 +324,7 @@ class _Run:
         until = self._next_look()
         if len(self._passage) and self._passage.waits_after() is None:
             until = min(until, self._next_batch_at)
-        if len(self._passage) >= self._settings.batch_records:
+        if len(self._passage) >= self._settings.batch_records and self._passage.waits_after() is None:
             return 0.0
         return min(max(until - now, 0.0), Pace.IDLE_S)
 
@@ -364,8 +371,10 @@ class _Run:
         self._looked_at, self._look_pause = now, 0.0
         # The moment is taken before the look-up: what was appended before it is below the ends that are found.
         moment, after = self._clock.now(), self._passage.waits_after()
-        if after is not None and moment <= after:
+        # Before that moment a look-up helps no record that waits; but others want to know how far this source is.
+        if after is not None and moment <= after and now - self._asked_at < Pace.IDLE_S:
             return
+        self._asked_at = now
         found = self._offsets([*self._originals, *self._others], OffsetSpec.latest())  # type: ignore[no-untyped-call]
         if found is None:
             self._look_pause = RETRY_S

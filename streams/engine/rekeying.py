@@ -71,6 +71,7 @@ class Rekeying:
         self._settings: Settings | None = None
         self._written: frozenset[str] = frozenset()
         self._delete_at = clock.monotonic() + DELETE_EVERY_S
+        self._applied: dict[tuple[str, int], int] = {}
         readings.readiness.watch(lambda: self._not_moving(STUCK_S))
 
     def begin(self, stage: Stage, shared: Shared, apps: tuple[App, ...]) -> None:
@@ -163,7 +164,11 @@ class Rekeying:
                 for topic, at in one.positions.items()
                 if topic in self._written and at > 0
             }
-            self._threads.submit(delete_applied, self._settings, applied)
+            # What the newest commit says may still be rolled back by a broker that shuts down (`fate`): so only what
+            # was applied a round ago goes, and when others have been committed behind it.
+            settled = {one: at for one, at in self._applied.items() if applied.get(one, 0) > at}
+            self._applied = applied
+            self._threads.submit(delete_applied, self._settings, settled)
         metrics = self._readings.metrics
         for rekeyer in self._running:
             topic = rekeyer.way.source.topic

@@ -115,7 +115,9 @@ def reach(settings: Settings, stage: Stage, number: int) -> list[Input]:
     names = kafka.Topics(settings.topic_prefix)
     own = (stage.changelog, names.delivery, names.decisions, names.dead_letters, names.report)
     users = () if stage.internal else range(kafka.users_partitions(stage.partitions))
-    return [*((topic, number) for topic in own), *((names.users, user) for user in users)]
+    # What a new configuration has given another place is written into the other partitions of its own topic.
+    moved = [(topic, other) for topic in sorted(stage.written) for other in range(stage.partitions)]
+    return [*((topic, number) for topic in own), *((names.users, user) for user in users), *moved]
 
 
 def rekeyer_changelog(settings: Settings) -> str:

@@ -99,9 +99,14 @@ class Store:
             db.close()
 
     def wipe(self) -> None:
-        """Remove everything and start with nothing."""
+        """Remove everything and start with nothing. Raises `Stop` when something cannot be removed."""
         self.close()
-        shutil.rmtree(self.path, ignore_errors=True)
+        try:
+            shutil.rmtree(self.path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise _unusable(self.path, error) from error
         self.open()
 
     def read(self, keys: list[bytes]) -> list[bytes | None]:

@@ -429,6 +429,7 @@ class Engine:
     async def drain(self) -> None:
         """Finish and commit the batches under way; take no more. Ends the process when that exceeds the grace."""
         self._stopping = True
+        self._watchdog.stop()
         log.info("stopping: what is under way is finished first")
         try:
             await asyncio.wait_for(self.revoke(), self.settings.grace / 1000)
@@ -452,7 +453,6 @@ class Engine:
         if self.lookups is not None:
             await self.lookups.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._lock.release()
         self._rekeying.close()
         self._lock.release()
 

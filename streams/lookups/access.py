@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from streams.errors import USAGE, Stop
 from streams.settings import Settings
@@ -24,14 +25,29 @@ def is_loopback(host: str) -> bool:
 
 def check(settings: Settings) -> None:
     """Raises `Stop` when others than this machine could ask without a token."""
-    if settings.lookup_port is None or settings.lookup_token.get_secret_value() or is_loopback(settings.lookup_host):
+    if settings.lookup_port is None or settings.lookup_token.get_secret_value():
+        return
+    if not is_loopback(settings.lookup_host):
+        where, instead = settings.lookup_host, "RINGBACK_LOOKUP_HOST=127.0.0.1"
+    elif settings.lookup_url and not is_loopback(_host(settings.lookup_url)):
+        # A proxy that others reach asks from this machine.
+        where, instead = settings.lookup_url, "no RINGBACK_LOOKUP_URL"
+    else:
         return
     raise Stop(
-        f"look-ups on {settings.lookup_host} would tell the state of every device to whoever asks",
+        f"look-ups on {where} would tell the state of every device to whoever asks",
         "give all workers and whoever asks them one secret of at least 16 characters (RINGBACK_LOOKUP_TOKEN), or take "
-        "RINGBACK_LOOKUP_HOST=127.0.0.1",
+        + instead,
         USAGE,
     )
+
+
+def _host(url: str) -> str:
+    """That of a URL; empty when it has none that can be read."""
+    try:
+        return urlsplit(url.replace("{port}", "")).hostname or ""
+    except ValueError:
+        return ""
 
 
 def own_url(settings: Settings, port: int, machine: str) -> str:
@@ -51,13 +67,12 @@ def asked_url(settings: Settings, machine: str) -> str:
     return ""
 
 
-def refused(headers: Mapping[str, str], token: str, own: str) -> Refusal | None:
+def refused(headers: Mapping[str, str], token: str) -> Refusal | None:
     """Why a request is refused; None: it may ask."""
     if not token:
         # A page in a browser of this machine can be made to ask under a name of its own.
         host = headers.get("Host", "").rpartition(":")[0] or headers.get("Host", "")
-        known = is_loopback(host) or headers.get("Host", "") == own.partition("://")[2].partition("/")[0]
-        return None if known else Refusal(403, "without a token this worker is asked by its own address only")
+        return None if is_loopback(host) else Refusal(403, "without a token this worker is asked by 127.0.0.1 only")
     given = headers.get("Authorization", "")
     if not given.startswith(BEARER):
         return Refusal(401, "a token is needed: Authorization: Bearer …")

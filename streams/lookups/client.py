@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import re
+import socket
 import time
 from urllib.parse import urlsplit
 
@@ -16,7 +17,8 @@ from . import access, answer
 from .answer import Answer
 from .routing import AGAIN_S, Asked
 
-TRY_SECONDS = 10.0
+#: One try lasts at most so long, and may always last so long (seconds).
+TRY_SECONDS, LEAST_S = 10.0, 0.05
 #: The largest answer that is read.
 LARGEST = 32 << 20
 REMEDY = "--worker none reads Kafka instead"
@@ -24,6 +26,10 @@ REMEDY = "--worker none reads Kafka instead"
 
 class NoAnswer(Stop):
     """Nobody can tell it just now. Kafka can."""
+
+
+class Refused(Stop):
+    """The worker tells nothing to whoever asks with this token."""
 
 
 class Worker:
@@ -39,10 +45,12 @@ class Worker:
         self._token, self._group, self._within = token, group, within
 
     def ask(self, asked: Asked) -> Answer:
-        """What it knows. Raises `NoAnswer` when it cannot be told within the time, `Stop` when it never will."""
+        """What it knows. Raises `NoAnswer` when it cannot be told within the time, `Refused`, or `Stop` when it never
+        will.
+        """
         deadline = time.monotonic() + self._within
         while True:
-            status, body, again = self._once(asked)
+            status, body, again = self._once(asked, min(TRY_SECONDS, max(LEAST_S, deadline - time.monotonic())))
             if status in (200, 404) and (found := _answer(body)) is not None:
                 if found.group != self._group:
                     raise NoAnswer(
@@ -52,23 +60,28 @@ class Worker:
                 return found
             reason = _reason(body) or f"it answered with status {status}"
             if status in _FINAL:
-                raise Stop(f"the worker at {self.url} refuses: {reason}", _FINAL[status], USAGE)
+                kind, remedy = _FINAL[status]
+                raise kind(f"the worker at {self.url} refuses: {reason}", remedy, USAGE)
             if status != 503 or time.monotonic() + again > deadline:
                 raise NoAnswer(f"the worker at {self.url} cannot tell it: {reason}", REMEDY)
             time.sleep(again)
 
-    def _once(self, asked: Asked) -> tuple[int, bytes, float]:
-        """Status and body of an answer, and in how many seconds to ask again."""
+    def _once(self, asked: Asked, within: float) -> tuple[int, bytes, float]:
+        """Status and body of an answer within so many seconds, and in how many seconds to ask again."""
+        deadline = time.monotonic() + within
         at = urlsplit(self.url)
         kind = http.client.HTTPSConnection if at.scheme == "https" else http.client.HTTPConnection
         try:
-            connection = kind(at.hostname or "", at.port, timeout=TRY_SECONDS)
+            connection = kind(at.hostname or "", at.port, timeout=within)
             try:
+                connection.connect()
+                link = connection.sock
+                link.settimeout(_left(deadline))
                 connection.request("GET", at.path + asked.path, headers=access.credentials(self._token))
                 reply = connection.getresponse()
                 wait = reply.getheader("Retry-After", "")
                 again = min(float(wait), 2.0 * AGAIN_S) if wait.isdecimal() else float(AGAIN_S)
-                return reply.status, reply.read(LARGEST), again
+                return reply.status, _body(reply, link, deadline), again
             finally:
                 connection.close()
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -78,12 +91,31 @@ class Worker:
             ) from error
 
 
-#: Status → what to do about it.
-_FINAL = {
-    400: "look at the key",
-    401: "set RINGBACK_LOOKUP_TOKEN to the workers' own",
-    403: "set RINGBACK_LOOKUP_TOKEN to the workers' own",
+#: Status → what it is, and what to do about it.
+_FINAL: dict[int, tuple[type[Stop], str]] = {
+    400: (Stop, "look at the key"),
+    401: (Refused, "set RINGBACK_LOOKUP_TOKEN to the workers' own"),
+    403: (Refused, "set RINGBACK_LOOKUP_TOKEN to the workers' own"),
 }
+
+
+def _left(deadline: float) -> float:
+    """Seconds until then. Raises `TimeoutError`."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _body(reply: http.client.HTTPResponse, link: socket.socket, deadline: float) -> bytes:
+    """As much of it as is read. A timeout is that of each read, so it is set anew: one that trickles ends too."""
+    body = bytearray()
+    while len(body) < LARGEST:
+        link.settimeout(_left(deadline))
+        if not (more := reply.read1(1 << 16)):
+            break
+        body += more
+    return bytes(body)
 
 
 def _answer(body: bytes) -> Answer | None:

@@ -65,7 +65,11 @@ class Owners:
         self._known.pop(place, None)
 
     async def close(self) -> None:
-        """Ask no more."""
+        """Ask no more; what is being asked is not answered."""
+        asking = list(self._asking.values())
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
         admin, self._admin = self._admin, None
         if admin is not None:
             await admin.close()

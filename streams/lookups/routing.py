@@ -11,6 +11,7 @@ from streams import kafka
 from streams.engine.holds import device_row
 from streams.engine.stages import StageName, Unit
 from streams.engine.users import user_row
+from streams.settings import LOOKUP_URL
 
 ROOT = "/v1/state/"
 #: A worker that asks another one says so, and is not sent on again.
@@ -108,6 +109,8 @@ def note(url: str) -> str:
 
 
 def announced(noted: str | None) -> str:
-    """The URL in such a note; empty when there is none."""
+    """The URL in such a note; empty when there is none. It is sent a token: whatever is not of the form of
+    `lookup_url` is none.
+    """
     url = (noted or "").removeprefix(NOTE)
-    return url if url != noted and url.startswith(("http://", "https://")) else ""
+    return url if url != noted and re.fullmatch(LOOKUP_URL, url) and "{" not in url else ""

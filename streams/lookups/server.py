@@ -170,7 +170,7 @@ class LookupServer:
     async def _answer(self, request: web.BaseRequest) -> web.Response:
         if request.method != "GET":
             return _refuse(Refusal(405, "GET only"))
-        if (refusal := access.refused(request.headers, self._token, self.url)) is not None:
+        if (refusal := access.refused(request.headers, self._token)) is not None:
             return _refuse(refusal)
         asked = routing.asked(request.raw_path)
         if isinstance(asked, Refusal):

@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 from streams import logs, probes
 from streams.engine.exits import CHECKPOINT_FAILED, die
-from streams.errors import Stop
+from streams.errors import USAGE, Stop
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,9 @@ CLOSING_S = 5.0
 
 
 def run(number: int, grace: float, work: Callable[[], int]) -> int:
-    """Do `work` as child `number`; its exit status. `grace`: seconds that an orderly end may take."""
+    """Do `work` as child `number`; its exit status. `grace`: seconds that an orderly end may take. Raises `Stop`
+    when no parent has started it.
+    """
     logs.child(number)
     parent = _parent()
     probes.on_served(lambda port: _tell(parent, port))
@@ -46,7 +48,15 @@ def run(number: int, grace: float, work: Callable[[], int]) -> int:
 
 def _parent() -> socket.socket:
     """The way to the parent, taken away from standard input, where nothing else is to find it."""
-    link = socket.socket(fileno=os.dup(STANDARD_INPUT))
+    try:
+        link = socket.socket(fileno=os.dup(STANDARD_INPUT))
+    except OSError as error:
+        raise Stop(
+            "--number is said by the parent of several processes to those that it starts, and nobody has started this "
+            "one so",
+            "start all of them with --processes N, or a single one without --number",
+            USAGE,
+        ) from error
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, STANDARD_INPUT)
     os.close(nothing)

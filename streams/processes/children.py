@@ -31,8 +31,8 @@ class Child:
         self.history: deque[Exit] = deque(maxlen=REMEMBERED)
         #: Which of its lives this is, and where its probes are (0: not known yet).
         self.life = self.port = 0
-        #: When it was last seen well, or started (monotonic seconds).
-        self.well_at = 0.0
+        #: When it was last seen well, and last answered at all, or started (monotonic seconds).
+        self.well_at = self.answered_at = 0.0
         #: How it ended when it was told to; 0 until then, and when it did not run.
         self.ended_with = 0
         self._ending = False
@@ -57,7 +57,7 @@ class Child:
 
     async def run(self, told: Callable[[int], None]) -> None:
         """One life, from the start to the end, which is in `history` then. `told` is given the port of its probes."""
-        started = self.well_at = time.monotonic()
+        started = self.well_at = self.answered_at = time.monotonic()
         self.life += 1
         ours, theirs = socket.socketpair()
         ours.setblocking(False)

@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from streams import logs, probes
 from streams.processes import shares
 from streams.processes.children import CLOSING_S, Child
+from streams.processes.patience import patience
 from streams.processes.restarts import GiveUp, judge, together, words
 from streams.settings import Settings, environment
 
@@ -28,8 +29,6 @@ log = logs.get(__name__)
 
 #: How often (seconds) the children's probes are looked at, and how long they may take.
 LOOK_S = 2.0
-#: A child that says for so long that it is stuck, or says nothing (seconds), is killed and started anew.
-UNWELL_S = 60.0
 #: What ends the parent, in order. A terminal that is closed is one of them, unless `nohup` said otherwise.
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -39,6 +38,7 @@ class Parent:
 
     def __init__(self, kind: shares.KindName, settings: Settings, count: int, command: Sequence[str]) -> None:
         self._kind, self._settings = kind, settings
+        self._patience = patience(settings)
         self._stopping = asyncio.Event()
         #: Why all end, when it is not a signal.
         self._gave_up = 0
@@ -136,18 +136,20 @@ class Parent:
         try:
             async with session.get(f"http://{place}:{port}/readyz") as answer:
                 unmet = (await answer.json())["unmet"]
+            answered = True
         except (TimeoutError, aiohttp.ClientError, ValueError, KeyError):
-            unmet = {"healthy": "no answer"}
+            unmet, answered = {"healthy": "no answer"}, False
         if child.life != life or self._stopping.is_set():
             return
         who = f"{self._kind} {child.number}"
         self._readiness.set(who, not unmet, "; ".join(f"{name}: {why}" for name, why in unmet.items()))
         now = time.monotonic()
+        child.answered_at = now if answered else child.answered_at
         child.well_at = now if "healthy" not in unmet else child.well_at
-        if now - child.well_at > UNWELL_S:
-            log.error(f"{who} has been stuck for {UNWELL_S:.0f} s ({unmet['healthy']}): it is killed")
+        if self._patience.is_over(now, child.well_at, child.answered_at):
+            log.error(f"{who} has been stuck for {now - child.well_at:.0f} s ({unmet['healthy']}): it is killed")
             child.send(signal.SIGKILL)
-            child.well_at = now
+            child.well_at = child.answered_at = now
 
 
 def run(kind: shares.KindName, settings: Settings, count: int) -> int:

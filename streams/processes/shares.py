@@ -37,6 +37,11 @@ def port_of(base: int, number: int) -> int:
     return base + PORTS_APART * number if base else 0
 
 
+def lookups_of(base: int, number: int) -> int:
+    """The port of a child's look-ups: the parent has none, so the first has the one that commands ask."""
+    return base + PORTS_APART * (number - 1) if base else 0
+
+
 def share(settings: Settings, kind: KindName, number: int) -> Settings:
     """The settings of child `number`, which is not to have children itself."""
     row = KINDS[kind]
@@ -44,7 +49,7 @@ def share(settings: Settings, kind: KindName, number: int) -> Settings:
     if row.keeps_state:
         own["state_dir"] = settings.state_dir / f"process-{number}"
         if settings.lookup_port:
-            own["lookup_port"] = port_of(settings.lookup_port, number)
+            own["lookup_port"] = lookups_of(settings.lookup_port, number)
     if settings.instance_id:
         own["instance_id"] = f"{settings.instance_id}-{number}"
     return settings.model_copy(update=own)
@@ -53,8 +58,10 @@ def share(settings: Settings, kind: KindName, number: int) -> Settings:
 def check(settings: Settings, kind: KindName, count: int) -> None:
     """Raises `Stop` when there are not enough ports, or all would tell of one address."""
     row = KINDS[kind]
-    for name in (row.port, "lookup_port") if row.keeps_state else (row.port,):
-        last = port_of(getattr(settings, name) or 0, count)
+    needed = {row.port: port_of(getattr(settings, row.port), count)}
+    if row.keeps_state:
+        needed["lookup_port"] = lookups_of(settings.lookup_port or 0, count)
+    for name, last in needed.items():
         if last > LAST_PORT:
             raise Stop(
                 f"{count} processes need ports up to {last} ({name} and {PORTS_APART} more for each): there is none",

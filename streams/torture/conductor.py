@@ -60,8 +60,9 @@ class Conductor:
             waiting = self._feed.waiting
             least = waiting if least is None else min(least, waiting)
             at = round(time.monotonic() - self._began, 1)
-            self._ledger.events.append(Event(at, told(one), waiting))
-            self._say(f"{number + 1}/{len(incidents)}  {told(one)}; {waiting:,} records wait")
+            what = told(one, self._command)
+            self._ledger.events.append(Event(at, what, waiting))
+            self._say(f"{number + 1}/{len(incidents)}  {what}; {waiting:,} records wait")
             self._perform(one, following)
         self._ledger.waiting_least = least or 0
 
@@ -221,8 +222,8 @@ def fault(death: Death) -> str:
     return f"{death.place}:{death.nth}" if death.place else ""
 
 
-def told(one: Incident) -> str:
-    """An incident in words."""
+def told(one: Incident, command: str = "") -> str:
+    """An incident in words. `command`: what restarts the broker, if it is not ours."""
     match one:
         case Deaths():
             return "kill -9: " + ", ".join(_death(death) for death in one.victims)
@@ -232,6 +233,8 @@ def told(one: Incident) -> str:
             return "a worker more"
         case Leave():
             return "a worker fewer"
+        case BrokerRestart() if command:
+            return f"the broker is restarted: {command}"
         case BrokerRestart():
             return f"the broker is {'killed' if one.abrupt else 'stopped'}, back after {one.away:.0f} s"
         case Standstill():

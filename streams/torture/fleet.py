@@ -173,10 +173,11 @@ class Fleet:
         return ask(slot, "/readyz")[0] == 200
 
     def end(self) -> None:
-        """Kill whoever is left."""
+        """End whoever is left; who stands still is killed. Blocks for seconds."""
         for slot in self.slots:
-            if slot.process is not None:
+            if slot.process is not None and slot.paused:
                 slot.process.kill()
+        self.site.quit([slot.process for slot in self.slots if slot.process is not None and not slot.paused])
 
 
 def owns(slot: Slot) -> set[int]:

@@ -73,17 +73,27 @@ class Run:
         """Where logs and state directories lie."""
         return self._site.folder
 
+    @property
+    def name(self) -> str:
+        """What the names of its topics and groups begin with."""
+        return self._site.name
+
+    @property
+    def started(self) -> bool:
+        """There have been workers, so there is something to look at."""
+        return bool(self._fleet.slots)
+
     def play(self) -> None:
         """All of it. Blocks for minutes; raises `Stop` and `Interrupted`."""
         options, site, account = self._options, self._site, self.ledger
         can_restart = bool(options.embedded or options.restart_broker)
         counts, account.left_out = left_out(options.counts, can_restart=can_restart)
         incidents = schedule.schedule(options.seed, counts)
+        self._say(f"topics and groups of this run begin with {site.name}; its files lie in {site.folder}")
         if options.embedded:
             self._say("starting a broker")
             site.start_broker()
         configuration = site.make(self._partner() if options.deliver else NOBODY)
-        self._say(f"topics and groups of this run begin with {site.name}; its files lie in {site.folder}")
         feed = self._feed = Feed(site.settings, history.history(options.seed), options.rate, options.waiting)
         conductor = Conductor(site, self._fleet, feed, account, options.restart_broker, self._say)
         feed.start()
@@ -159,11 +169,12 @@ class Run:
 
     # -- the end
 
-    def end(self, keep: bool) -> None:
-        """End every process and take away what was made; files and topics stay with `keep`. Blocks for seconds."""
+    def end(self, keep: bool) -> list[str]:
+        """End every process and take away what was made; what could not be. Files and topics stay with `keep`. Blocks
+        for seconds.
+        """
         self._fleet.end()
-        for process in self._others:
-            process.kill()
+        self._site.quit(self._others)
         if self._feed is not None:
             self._feed.abandon()
-        self._site.end(keep)
+        return self._site.end(keep)

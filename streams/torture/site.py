@@ -4,7 +4,6 @@ with `--embedded` a broker. What it has made it takes away again.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import shutil
@@ -12,9 +11,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 import streams
@@ -27,12 +26,13 @@ from streams.errors import Stop
 from streams.local.broker import EmbeddedBroker
 from streams.local.guarded import GuardedProcess
 from streams.settings import PREFIX, Settings, environment
-from streams.torture import configuration
+from streams.torture import configuration, removal
 
 HOST = "127.0.0.1"
 REACH_SECONDS = 60.0
 COMMAND_SECONDS = 300.0
-DELETE_SECONDS = 30.0
+#: So long (seconds) a process has to leave its group when it is told to end.
+QUIT_SECONDS = 10.0
 LOOK_SECONDS = 0.1
 #: What of the user's settings holds for the workers too.
 TAKEN = ("bootstrap_servers", "kafka_options", "replication", "compression", "partitions", "standbys")
@@ -47,6 +47,8 @@ class Site:
         self.name = f"torture-{secrets.token_hex(4)}"
         self.interrupts = interrupts
         self.broker: EmbeddedBroker | None = None
+        #: There may be topics of this run on a broker that is not ours.
+        self._made = False
         self.folder = Path(tempfile.mkdtemp(prefix="ringback-torture-"))
         self.logs = self.folder / "logs"
         self.logs.mkdir()
@@ -87,9 +89,9 @@ class Site:
         admin = reach(settings, REACH_SECONDS)
         configuration.write(folder, self.ours, partner_url)
         sources = apply.load(settings, folder).sources
-        topics.create(
-            admin, topics.plan(sources, settings.topic_prefix, {}, settings.partitions).create, settings.replication
-        )
+        plan = topics.plan(sources, settings.topic_prefix, {}, settings.partitions, settings.worker_id)
+        self._made = True
+        topics.create(admin, plan.create, settings.replication)
         apply.apply(settings, folder)
         deadline = time.monotonic() + REACH_SECONDS
         # A transaction that is committed shows a moment later.
@@ -139,23 +141,33 @@ class Site:
             raise Stop(f"--restart-broker failed: {error}", "run the command by hand, and look what it says") from error
         reach(self.settings, REACH_SECONDS)
 
-    def end(self, keep: bool) -> None:
-        """Take away what was made; nothing is taken away with `keep`, but a broker of our own ends all the same."""
+    def quit(self, processes: Sequence[GuardedProcess]) -> None:
+        """SIGTERM, so that they leave their groups; SIGKILL for those that are slow, or when somebody is in a hurry.
+        Blocks for seconds. With a broker of our own, whose groups end with it, they are killed at once.
+        """
+        deadline = time.monotonic()
+        if self.broker is None:
+            deadline += QUIT_SECONDS
+            for one in processes:
+                one.terminate()
+        while any(one.running for one in processes) and time.monotonic() < deadline and not self.interrupts.hurry:
+            time.sleep(LOOK_SECONDS)
+        for one in processes:
+            one.kill()
+
+    def end(self, keep: bool) -> list[str]:
+        """Take away what was made; what could not be. Nothing is taken away with `keep`, but a broker of our own ends
+        all the same. Blocks for seconds.
+        """
+        left: list[str] = []
         if self.broker is not None:
             self.broker.stop()
-        elif not keep:
-            self._delete()
+        elif self._made and not keep:
+            settings = self.settings
+            admin = AdminClient(kafka.confluent_settings(settings, error_cb=lambda _error: None))
+            groups = [settings.worker_id, settings.sender_group]
+            left = removal.remove(admin, self.name, groups, lambda: self.interrupts.hurry)
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _delete(self) -> None:
-        settings = self.settings
-        admin = AdminClient(kafka.confluent_settings(settings, error_cb=lambda _error: None))
-        with contextlib.suppress(KafkaException):
-            there = admin.list_topics(timeout=DELETE_SECONDS).topics
-            names = [one for one in there if one.startswith(self.name)]
-            futures = list(admin.delete_topics(names, operation_timeout=DELETE_SECONDS).values()) if names else []
-            futures += admin.delete_consumer_groups([settings.worker_id, settings.sender_group]).values()
-            for future in futures:
-                with contextlib.suppress(KafkaException):
-                    future.result(DELETE_SECONDS)
+            left += [f"folder {self.folder}"] if self.folder.exists() else []
+        return left

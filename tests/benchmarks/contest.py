@@ -28,7 +28,9 @@ OUTPUTS = ("users", "decisions", "dead-letters", "report")
 
 @dataclass(frozen=True)
 class Task:
-    """The input, and how it is kept. `processes` and `configuration` are for the worker only."""
+    """The input, and how it is kept. `processes` and `configuration` are for the worker only. `shared`: so many first
+    payments have a checksum of their own, to be compared with whoever is given no more than these.
+    """
 
     records: int
     codec: str = "zstd"
@@ -36,6 +38,7 @@ class Task:
     devices: int = DEVICES
     processes: int = 1
     configuration: Path = CONFIG
+    shared: int = 0
 
 
 @dataclass
@@ -137,15 +140,16 @@ def contest(name: str, task: Task, begin: float = 0.0, end: float = 1.0) -> dict
             "state": size(on.folder),
             "others": others,
             "checksum": checksum(job.value() or b"" for job in jobs),
+            "shared": checksum((job.value() or b"" for job in jobs), task.shared),
         }
 
 
-def checksum(jobs: Iterable[bytes]) -> str:
-    """Of the ids of the jobs, in whatever order they lie: the same input gives the same jobs, whoever decides.
-
-    Raises Broken when a job is there twice.
+def checksum(jobs: Iterable[bytes], first: float = math.inf) -> str:
+    """Of the ids of the jobs of the `first` payments, in whatever order they lie: the same input gives the same jobs,
+    whoever decides. Raises Broken when a job is there twice.
     """
-    ids = [stand.decode_job(job).job_id for job in jobs]
+    decoded = map(stand.decode_job, jobs)
+    ids = [job.job_id for job in decoded if workload.number(job.record_id) < first]
     if len(set(ids)) < len(ids):
         raise stand.Broken(f"{len(ids) - len(set(ids))} jobs are there twice")
     return hashlib.sha256("".join(sorted(ids)).encode()).hexdigest()[:16]

@@ -26,8 +26,6 @@ SECONDS = 30.0
 #: Not counted.
 LEAD_IN = 5.0
 PARTITIONS = 8
-GOAL_P99 = 100.0
-GOAL_CPU = 30.0
 
 
 class Bed:

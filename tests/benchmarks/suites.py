@@ -37,15 +37,19 @@ MIDDLE = (0.4, 0.9)
 
 
 def race(arguments: argparse.Namespace) -> Runs:
-    """All contestants on the same task. Raises Broken when their jobs are not the same."""
+    """All contestants on the same task. Raises Broken when their jobs are not the same: those of the records that the
+    stock agent gets too, and among the others all.
+    """
+    shared = arguments.records // STOCK_SHARE
     checksums: dict[int, str] = {}
     for _ in range(arguments.rounds):
         for name in arguments.only:
-            records = arguments.records // (STOCK_SHARE if name == "stock" else 1)
-            task = Task(records, arguments.codec, devices=arguments.devices)
+            records = shared if name == "stock" else arguments.records
+            task = Task(records, arguments.codec, devices=arguments.devices, shared=shared)
             measured = contest(name, task)
-            if checksums.setdefault(records, measured["checksum"]) != measured["checksum"]:
-                raise Broken(f"{name} has decided other jobs than the others")
+            for size, checksum in ((records, measured["checksum"]), (shared, measured["shared"])):
+                if checksums.setdefault(size, checksum) != checksum:
+                    raise Broken(f"{name} has decided other jobs than the others")
             yield {"suite": "race", "what": {"contestant": name}, "measured": measured}
 
 

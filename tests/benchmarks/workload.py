@@ -69,6 +69,11 @@ def payments(devices: int, records: int, workload: str = "full", first: int = 0)
         yield device, record
 
 
+def number(record_id: str) -> int:
+    """Of a payment, or of a record of `mixed`, by its id."""
+    return int(record_id.partition("-")[2])
+
+
 #: Of a hundred records of `mixed`, how many are what.
 MIXTURE = {"launch": 40, "level_up": 25, "authorization": 10, "payment": 10, "coins": 8, "registration": 5, "gems": 2}
 

@@ -44,6 +44,7 @@ PURE = frozenset(
         "streams.attribution",
         "streams.postbacks",
         "streams.rendering",
+        "streams.processes.patience",
         "streams.processes.restarts",
         "streams.processes.shares",
         "streams.engine.pipeline",

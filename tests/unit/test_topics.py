@@ -21,7 +21,7 @@ def everything(inputs: int, **counts: int) -> dict[str, Found]:
 
 
 def planned(found: dict[str, Found], partitions: int = 8) -> Plan:
-    return plan(SOURCES, PREFIX, found, partitions)
+    return plan(SOURCES, PREFIX, found, partitions, "w")
 
 
 def counts(plan: Plan) -> dict[str, int]:
@@ -58,7 +58,7 @@ def test_unequal_input_topics_are_refused_with_the_remedy() -> None:
 @pytest.mark.parametrize("name", ["users", "delivery", "delivery.retry.8s", "report"])
 def test_a_topic_of_ours_is_no_source(name: str) -> None:
     sources = (*SOURCES, Source(topic=f"ringback.{name}", record="event"))
-    (problem,) = plan(sources, "ringback.", everything(4), 8).problems
+    (problem,) = plan(sources, "ringback.", everything(4), 8, "w").problems
     assert (problem.topic, problem.message) == (f"ringback.{name}", "is a topic of Ringback's own, and a source")
 
 

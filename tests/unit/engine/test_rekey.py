@@ -407,3 +407,9 @@ def test_a_record_that_is_fetched_again_is_taken_once() -> None:
     passage.feed(0, some, 3)
     assert passage.take(10) == some
     assert passage.positions() == {0: 3}
+
+
+def test_a_topic_that_has_lost_a_partition_is_not_read_as_if_it_were_the_old_one():
+    source = Source(topic="raw", record="event", rekey=True)
+    with pytest.raises(Stop, match="no partition 1 any more"):
+        rekey.begin(source, {0: 5, 1: 7}, {0: 0}, {0: 9})

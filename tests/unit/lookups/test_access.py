@@ -42,6 +42,31 @@ def test_a_port_that_others_reach_needs_a_token(host: str, local: bool) -> None:
     assert caught.value.exit_code == USAGE
 
 
+@pytest.mark.parametrize(
+    ("url", "local"),
+    [
+        ("http://127.0.0.1:9470", True),
+        ("http://localhost:{port}/base", True),
+        ("http://[::1]:{port}", True),
+        ("https://lookups.example", False),
+        ("http://10.0.0.1:{port}", False),
+        ("http://127.0.0.1.example:9470", False),
+        ("http://[::1", False),
+    ],
+)
+def test_a_proxy_that_others_reach_needs_a_token(url: str, local: bool) -> None:
+    behind = Settings(lookup_port=0, lookup_url=url)
+    access.check(Settings(lookup_url=url))
+    access.check(Settings(lookup_port=0, lookup_url=url, lookup_token=TOKEN))  # type: ignore[arg-type]
+    if local:
+        access.check(behind)
+        return
+    with pytest.raises(Stop, match="would tell the state of every device") as caught:
+        access.check(behind)
+    assert caught.value.exit_code == USAGE
+    assert "RINGBACK_LOOKUP_URL" in caught.value.remedy
+
+
 def test_a_worker_refuses_to_be_built_without_it(tmp_path: Path) -> None:
     with pytest.raises(Stop, match="whoever asks"):
         app.build(Settings(state_dir=tmp_path, lookup_port=0, lookup_host="0.0.0.0"))
@@ -67,7 +92,7 @@ def test_the_port_is_off_by_default(tmp_path: Path) -> None:
     ],
 )
 def test_the_token_must_be_shown_whole(authorization: str, status: int | None) -> None:
-    found = access.refused({"Authorization": authorization, "Host": "anything"}, TOKEN, "http://host:1")
+    found = access.refused({"Authorization": authorization, "Host": "anything"}, TOKEN)
     assert (found and found.status) == status
 
 
@@ -78,14 +103,14 @@ def test_the_token_must_be_shown_whole(authorization: str, status: int | None) -
         ("localhost:9470", True),
         ("[::1]:9470", True),
         ("127.0.0.1", True),
-        ("worker.test:9470", True),
+        ("worker.test:9470", False),
         ("attacker.example:9470", False),
         ("worker.test", False),
         ("", False),
     ],
 )
 def test_without_a_token_a_page_in_a_browser_cannot_ask_under_its_own_name(host: str, may: bool) -> None:
-    found = access.refused({"Host": host}, "", "http://worker.test:9470/base")
+    found = access.refused({"Host": host}, "")
     assert (found is None) == may
 
 

@@ -7,11 +7,12 @@ import time
 import msgspec
 import pytest
 
+from streams.cli.asking import Asking
 from streams.errors import Stop
 from streams.local.exchange import Answer as Reply
 from streams.local.partner import Partner
 from streams.lookups.answer import Answer, encode, freshness
-from streams.lookups.client import NoAnswer, Worker
+from streams.lookups.client import NoAnswer, Refused, Worker
 from streams.lookups.routing import Asked
 
 TOKEN = "sixteen-or-more-characters"
@@ -54,7 +55,25 @@ def test_a_refusal_is_final(partner: Partner, status: int) -> None:
     with pytest.raises(Stop, match=r"refuses: no\[2J") as caught:
         worker(partner).ask(ASKED)
     assert not isinstance(caught.value, NoAnswer)
+    assert isinstance(caught.value, Refused) == (status != 400)
     assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_ends_a_command_only_when_the_worker_was_named(partner: Partner, status: int) -> None:
+    partner.answer(ASKED.path, Reply(status=status, body=b'{"reason":"no","again":false}'))
+    assert Asking(worker(partner), insists=False)(ASKED.kind, ASKED.key) is None
+    with pytest.raises(Refused):
+        Asking(worker(partner), insists=True)(ASKED.kind, ASKED.key)
+
+
+@pytest.mark.parametrize("slow", [Reply(delay=3.0), Reply(body=b"x" * 100, drip=0.1)])
+def test_one_try_lasts_no_longer_than_what_is_left(partner: Partner, slow: Reply) -> None:
+    partner.answer(ASKED.path, slow)
+    began = time.monotonic()
+    with pytest.raises(NoAnswer, match="does not answer"):
+        worker(partner, within=0.5).ask(ASKED)
+    assert 0.4 < time.monotonic() - began < 1.5
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from streams import kafka
 from streams.engine.stages import StageName, Unit
 from streams.lookups import routing
 from streams.lookups.routing import Asked, Forward, Refusal
+from streams.settings import LOOKUP_URL
 
 KEYS = st.builds("{}|{}".format, st.text(min_size=1).filter(lambda one: "|" not in one), st.text(min_size=1))
 OURS, THEIRS = "http://127.0.0.1:1", "http://127.0.0.1:2"
@@ -89,7 +92,30 @@ def test_knowledge_that_is_old_or_missing_is_asked_for_again() -> None:
         assert (refused.status, refused.again) == (503, True)
 
 
-@pytest.mark.parametrize("noted", ["", "of another program", routing.NOTE + "ftp://host", THEIRS])
+@pytest.mark.parametrize(
+    "noted",
+    [
+        "",
+        "of another program",
+        THEIRS,
+        *(
+            routing.NOTE + url
+            for url in (
+                "ftp://host",
+                "http://",
+                "http:///path",
+                "http://host:{port}",
+                "http://user:secret@host",
+                "http://host/?a=b",
+                "http://host#part",
+                "http://ho st",
+                "http://host\n",
+                " http://host",
+                "HTTP://host",
+            )
+        ),
+    ],
+)
 def test_a_worker_without_look_ups_is_never_asked(noted: str) -> None:
     refused = routing.elsewhere(UNIT, noted, OURS, forwarded=False)
     assert isinstance(refused, Refusal)
@@ -99,5 +125,7 @@ def test_a_worker_without_look_ups_is_never_asked(noted: str) -> None:
 
 @given(st.text())
 def test_no_note_of_anybody_breaks_it(noted: str) -> None:
-    assert routing.announced(noted).startswith(("http://", "https://")) or not routing.announced(noted)
+    for one in (noted, routing.note(f"http://{noted}")):
+        found = routing.announced(one)
+        assert not found or re.fullmatch(LOOKUP_URL, found)
     assert routing.announced(routing.note("")) == ""

@@ -63,9 +63,23 @@ def test_ports_that_do_not_exist_are_refused():
 
 
 def test_each_worker_has_a_port_for_look_ups_of_its_own():
-    assert shares.share(Settings(lookup_port=7_000), "worker", 2).lookup_port == 7_020
+    assert shares.share(Settings(lookup_port=7_000), "worker", 2).lookup_port == 7_010
     assert shares.share(Settings(lookup_port=0), "worker", 2).lookup_port == 0
     assert shares.share(Settings(), "worker", 2).lookup_port is None
+
+
+def test_a_command_that_asks_by_the_settings_finds_the_first_worker():
+    settings = Settings(lookup_port=7_000)
+    assert shares.share(settings, "worker", 1).lookup_port == settings.lookup_port
+
+
+def test_ports_for_look_ups_that_do_not_exist_are_refused():
+    shares.check(Settings(lookup_port=65_525), "worker", 2)
+    shares.check(Settings(lookup_port=65_535), "sender", 2)
+    with pytest.raises(Stop) as refused:
+        shares.check(Settings(lookup_port=65_526), "worker", 2)
+    assert refused.value.exit_code == USAGE
+    assert "RINGBACK_LOOKUP_PORT" in refused.value.remedy
 
 
 def test_one_address_for_the_look_ups_of_several_is_refused():

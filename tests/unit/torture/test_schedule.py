@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.engine.faults import STEPS, FaultPoints
-from streams.torture.conductor import fault, left_out
+from streams.torture.conductor import fault, left_out, told
 from streams.torture.schedule import (
     EACH,
     PLACES,
@@ -101,3 +101,8 @@ def test_what_cannot_be_done_is_left_out_and_said() -> None:
     assert done.broker_restarts == 0
     assert "3 broker restarts" in missing[0]
     assert left_out(Counts(), can_restart=True) == (Counts(), [])
+
+
+def test_of_a_broker_that_a_command_restarts_no_more_is_told_than_is_known() -> None:
+    assert told(BrokerRestart(13.0, abrupt=True)) == "the broker is killed, back after 13 s"
+    assert told(BrokerRestart(13.0, abrupt=True), "./restart.sh") == "the broker is restarted: ./restart.sh"
