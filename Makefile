@@ -2,8 +2,8 @@
 # `make PYTHON=python3.12 test` uses another Python (3.11 or newer).
 
 PYTHON ?= python3
-# Most of the time a test waits for processes and time-outs, so two at once take half as long.
-JOBS ?= 2
+# Most of the time a test waits for processes and time-outs: three at once keep two cores busy.
+JOBS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
