@@ -5,14 +5,20 @@ back within the session has its partitions again, and the others notice nothing.
 Then the broker answers a process whose place another one has taken *unknown member*, as after a session that ran out,
 and aiokafka joins anew, which puts the other one out, which does the same: for ever. With the id in the heartbeat the
 answer is *fenced*, and the older process ends.
+
+Commits of offsets do not carry it either, and one may be answered before the next heartbeat is sent: then the broker is
+asked by a heartbeat at once, before aiokafka forgets who it was.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from aiokafka.errors import KafkaError, UnknownMemberIdError
 from aiokafka.protocol.api import Request, RequestStruct
+from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.protocol.group import HeartbeatRequest, HeartbeatRequest_v1, HeartbeatResponse_v1
 from aiokafka.protocol.types import Schema, String
 
@@ -53,6 +59,9 @@ class NamedHeartbeat(Request[Struct]):  # type: ignore[misc]
 class Coordinator(Protocol):
     """What is changed of aiokafka's `GroupCoordinator`."""
 
+    group_id: str
+    generation: int
+    member_id: str
     _send_req: Any
 
 
@@ -65,6 +74,19 @@ def name(coordinator: Coordinator, instance_id: str, fenced: Callable[[], object
         response = await send(NamedHeartbeat(request, instance_id) if plain else request)
         if getattr(response, "error_code", 0) == FENCED:
             fenced()
+        if isinstance(request, OffsetCommitRequest) and _is_unknown(response):
+            await ask()
         return response
 
+    async def ask() -> None:
+        heartbeat = HeartbeatRequest(coordinator.group_id, coordinator.generation, coordinator.member_id)
+        with contextlib.suppress(KafkaError):
+            if (await send(NamedHeartbeat(heartbeat, instance_id))).error_code == FENCED:
+                fenced()
+
     coordinator._send_req = named
+
+
+def _is_unknown(response: Any) -> bool:
+    """Whether a commit of offsets was refused because the group does not know the member."""
+    return any(code == UnknownMemberIdError.errno for _, partitions in response.topics for _, code in partitions)
