@@ -9,14 +9,12 @@ import shutil
 import sys
 import tempfile
 import time
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import streams
 from streams.demo.interrupts import Interrupts
 from streams.errors import Stop
-from streams.local import broker, jars, server
+from streams.local import broker, jars, probing, server
 from streams.local.broker import EmbeddedBroker
 from streams.local.errors import StartFailed
 from streams.local.guarded import GuardedProcess
@@ -188,17 +186,7 @@ class Stage:
     def ask(self, name: str, path: str) -> tuple[int, str]:
         """Status and text of what a process answers at `path`; 0 when it does not answer now."""
         self.check()
-        host = urlsplit(self.address(name)).netloc
-        # Without urllib: the shell's proxy is not for us.
-        connection = HTTPConnection(host, timeout=SCRAPE_SECONDS)
-        try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-        except (OSError, HTTPException):
-            return 0, ""
-        finally:
-            connection.close()
+        return probing.ask(self.address(name), path, SCRAPE_SECONDS)
 
     def wait_ready(self, name: str) -> None:
         """Until a process says that it is ready. Blocks; raises `Stop`."""

@@ -8,14 +8,13 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from streams import kafka
 from streams.demo.progress import Series
 from streams.engine.faults import VARIABLE
 from streams.errors import Stop
+from streams.local import probing
 from streams.local.guarded import GuardedProcess
 from streams.torture.site import Site
 
@@ -193,12 +192,4 @@ def ask(slot: Slot, path: str) -> tuple[int, str]:
     found = next((match[1] for line in slot.told() if (match := PROBES.search(line))), "")
     if not found or not slot.running:
         return 0, ""
-    connection = HTTPConnection(urlsplit(found).netloc, timeout=ASK_SECONDS)
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
-    except (OSError, HTTPException):
-        return 0, ""
-    finally:
-        connection.close()
+    return probing.ask(found, path, ASK_SECONDS)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from streams.local.guarded import GuardedProcess
 from streams.replay import run
 from streams.settings import Settings
 from tests.support.commands import Run, ringback
-from tests.support.engine_bench import owns, pause, probe, wait_ready
+from tests.support.engine_bench import again_and_again, owns, pause, probe, wait_ready
 from tests.support.fixtures import MakeSettings
 from tests.support.processes import Start
 from tests.support.topics import Sent, create_topics, produce, read_topic
@@ -155,24 +156,16 @@ def test_records_without_keys_are_decided_as_those_that_lie_right(shop: Shop):
 @contextmanager
 def traffic(shop: Shop) -> Iterator[None]:
     """Installs and payments are written meanwhile, mostly of new devices."""
-    stop = threading.Event()
+    devices = count(1_000, 60)
 
     def write() -> None:
-        device = 1_000
-        while not stop.is_set():
-            shop.send(shop.events, [shop.pay(device + n, number) for n in range(0, 60, 2) for number in range(3)])
-            shop.send(shop.installs, [shop.install(device + n) for n in range(60)])
-            shop.send(shop.events, [shop.pay(device + n, 1) for n in range(1, 60, 2)])
-            device += 60
-            stop.wait(0.1)
+        device = next(devices)
+        shop.send(shop.events, [shop.pay(device + n, number) for n in range(0, 60, 2) for number in range(3)])
+        shop.send(shop.installs, [shop.install(device + n) for n in range(60)])
+        shop.send(shop.events, [shop.pay(device + n, 1) for n in range(1, 60, 2)])
 
-    thread = threading.Thread(target=write)
-    thread.start()
-    try:
+    with again_and_again(write):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def test_killed_under_load_every_job_is_decided_once(shop: Shop):

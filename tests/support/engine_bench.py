@@ -7,7 +7,7 @@ import threading
 import time
 import urllib.request
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -147,23 +147,34 @@ def wait_ready(process: GuardedProcess, within: float = 40.0) -> None:
 
 
 @contextmanager
-def traffic(bench: EngineBench) -> Iterator[None]:
-    """Both sources are written to meanwhile."""
+def again_and_again(write: Callable[[], object]) -> Iterator[None]:
+    """`write` is called ten times a second meanwhile, in a thread of its own."""
     stop = threading.Event()
 
-    def write() -> None:
+    def go_on() -> None:
         while not stop.is_set():
-            bench.send(bench.events, 200, keys=200)
-            bench.send(bench.installs, 30, keys=200)
+            write()
             stop.wait(0.1)
 
-    thread = threading.Thread(target=write)
+    thread = threading.Thread(target=go_on)
     thread.start()
     try:
         yield
     finally:
         stop.set()
         thread.join()
+
+
+@contextmanager
+def traffic(bench: EngineBench) -> Iterator[None]:
+    """Both sources are written to meanwhile."""
+
+    def write() -> None:
+        bench.send(bench.events, 200, keys=200)
+        bench.send(bench.installs, 30, keys=200)
+
+    with again_and_again(write):
+        yield
 
 
 def owns(worker: GuardedProcess, count: int, stage: str = "") -> bool:
