@@ -101,6 +101,7 @@ With the default `topic_prefix`, `{Settings.model_fields["topic_prefix"].default
 in two changelogs, `<worker_id>-device-changelog` and `<worker_id>-user-changelog`, which it makes itself; the second
 has as many partitions as the users topic. A source with `rekey: true` goes through `<worker_id>-rekey-<topic>`
 ([why, and how](rekey.md)); how far it has come stands in `<worker_id>-rekeyer-changelog`.
+Which process writes for which partition stands in `<worker_id>-owners` ([why](recovery.md#who-may-write)).
 
 A topic keeps its records for a time, or is compacted: the newest record of each key is kept for ever. To look into
 one: `python -m streams.local.read ringback.receipts`.

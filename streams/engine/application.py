@@ -72,9 +72,9 @@ class App(faust.App):
         self.agent(topic, name="stages", concurrency=1)(self._take)
 
     async def _take(self, stream: Any) -> None:
-        """The agent: gives each batch to its partition, which acknowledges it when it is applied."""
+        """The agent: gives each batch to its partition. The message is acknowledged when all of them are applied."""
         async for event in stream.noack().events():
-            self.engine.take(event.value, event.ack)
+            self.engine.take_all(event.value, event.ack)
 
     async def on_stop(self) -> None:
         """What is under way is finished and committed first; then Faust commits offsets and leaves the group."""

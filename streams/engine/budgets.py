@@ -17,7 +17,7 @@ KIB, MIB = 1 << 10, 1 << 20
 FETCH = (64 * KIB, MIB)
 #: What one source may have waiting in one partition.
 WAITING = (256 * KIB, 4_000_000)
-#: A producer must take the largest record there may be (8 MB), and should take a batch's jobs and states.
+#: A producer must take the largest record there may be (8 MB), and should take the jobs and states of a batch.
 PRODUCER = (10 * MIB, 64 * MIB)
 #: A record that waits is an object with its key, about so many bytes more than the merge counts for it: these come
 #: out of the same memory.
@@ -35,9 +35,9 @@ def waiting(settings: Settings, inputs: int) -> Limits:
     return Limits(records=2 * settings.batch_records, size=size)
 
 
-def producer(settings: Settings, producers: int) -> int:
-    """What each of so many producers may have on its way."""
-    return _share(settings.producer_buffers, producers, PRODUCER)
+def producer(settings: Settings) -> int:
+    """What the writer may have on its way."""
+    return _share(settings.producer_buffers, 1, PRODUCER)
 
 
 def _share(total: int, among: int, bounds: tuple[int, int]) -> int:

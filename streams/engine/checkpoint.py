@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
 from functools import partial
 from typing import NamedTuple
 
@@ -14,11 +12,12 @@ from streams.engine import exits
 from streams.engine.faults import FaultPoints
 from streams.engine.holds import Holds
 from streams.engine.output import Output
-from streams.engine.producer import Fenced, Place, Refused, Row, TransactionalProducer
+from streams.engine.producer import Fenced, Place, Refused, Row, Write
 from streams.engine.raw import Raw
 from streams.engine.recovery import MARKER_KEY, Marker
 from streams.engine.stages import Stage, Unit
 from streams.engine.store import Applied, Store
+from streams.engine.writer import Writer
 from streams.errors import Stop
 
 
@@ -39,16 +38,14 @@ class Checkpoint:
         unit: Unit,
         stage: Stage,
         store: Store,
-        producer: TransactionalProducer,
+        writer: Writer,
         holds: Holds,
         marker: Marker,
         clock: Clock,
-        threads: Executor,
         faults: FaultPoints,
     ) -> None:
         self._unit, self._stage = unit, stage
-        self._store, self._producer = store, producer
-        self._clock, self._threads = clock, threads
+        self._store, self._writer, self._clock = store, writer, clock
         self._reached = partial(faults.reached, unit.stage)
         self.holds = holds
         self.marker = marker
@@ -67,7 +64,8 @@ class Checkpoint:
            is raised.
         2. Produce jobs, decisions, dead letters and counts, what the device stage tells the user stage, one changelog
            record for each changed row, and behind them the marker that says which input is thereby applied, all in one
-           transaction of the partition's only producer. The user stage reads committed records, so it is told of a
+           transaction of the process that alone may write for the partition (see `owners`), which other partitions'
+           batches may be in as well: they happen together. The user stage reads committed records, so it is told of a
            record once, however often its batch was begun.
         3. Commit. This is the moment at which the batch has happened: its output and the knowledge of it appear
            together or not at all. A crash before it repeats the batch, a crash after it does not, for the marker is
@@ -94,7 +92,7 @@ class Checkpoint:
             marker = self._marker_after(left[: output.taken], (passed or {}) if last else {})
             if output.taken or output.puts or output.outgoing or marker != self.marker:
                 try:
-                    done = done._replace(marker=await self._in_thread(self._write, output, marker))  # 2, 3, 4
+                    done = done._replace(marker=await self._write(output, marker))  # 2, 3, 4
                 except BaseException as error:
                     self._fail(error, done)
                 self.marker = marker
@@ -112,7 +110,7 @@ class Checkpoint:
         no record has changed. Raises `Fenced`.
         """
         try:
-            place = await self._in_thread(self._write, output or Output(), marker)
+            place = await self._write(output or Output(), marker)
         except BaseException as error:
             self._fail(error, None)
         self.marker = marker
@@ -128,16 +126,18 @@ class Checkpoint:
         self._reached("decided")
         return output
 
-    def _write(self, output: Output, marker: Marker) -> Place:
-        """Steps 2 to 4, in a thread; when it returns, the batch has happened here too."""
+    async def _write(self, output: Output, marker: Marker) -> Place:
+        """Steps 2 to 4; when it returns, the batch has happened here too."""
         encoded = marker.encode()
         last = (self._stage.changelog, MARKER_KEY, encoded, None)
-        place = self._producer.write(self._rows(output), last, self._reached)
-        self._reached("committed")
-        output.puts[MARKER_KEY] = encoded
-        self._store.write(output.puts, Applied(place.offset + 1, place.appended))
-        self._reached("stored")
-        return place
+
+        def store(place: Place) -> None:
+            self._reached("committed")
+            output.puts[MARKER_KEY] = encoded
+            self._store.write(output.puts, Applied(place.offset + 1, place.appended))
+            self._reached("stored")
+
+        return await self._writer.write(Write(self._unit.number, list(self._rows(output)), last, self._reached), store)
 
     def _rows(self, output: Output) -> Iterator[Row]:
         yield from output.outgoing
@@ -153,9 +153,6 @@ class Checkpoint:
         for topic, offset in passed.items():
             positions[topic] = max(positions.get(topic, 0), offset)
         return Marker(positions)
-
-    async def _in_thread(self, function: Callable[..., Place], *arguments: object) -> Place:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     def _fail(self, error: BaseException, done: Done | None) -> None:
         if isinstance(error, Stop):

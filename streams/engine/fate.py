@@ -116,6 +116,27 @@ def lies(settings: Settings, record: Lying, stopped: Stopped = never) -> bool:
     return found.record and found.offset == record.offset
 
 
+def tell_of_hanging(who: str, topic: str, partition: int) -> None:
+    """Something hangs; `who` is about to end it."""
+    log.error(
+        "%s: Kafka has noted a transaction of %s partition %d as complete, but has not ended it there; it is rolled "
+        "back",
+        who,
+        topic,
+        partition,
+    )
+
+
+def tell_of_unending(topic: str, partition: int) -> None:
+    """Something hangs that nothing of ours can end."""
+    log.error(
+        "what hangs in %s partition %d cannot be ended from here, and hides what follows: look for it with "
+        "`kafka-transactions.sh find-hanging`, and end it with its `abort`",
+        topic,
+        partition,
+    )
+
+
 def _end(admin: AdminClient, place: TopicPartition, level: IsolationLevel) -> int:
     asked = {place: OffsetSpec.latest()}  # type: ignore[no-untyped-call]
     return int(admin.list_offsets(asked, isolation_level=level, request_timeout=ASK_S)[place].result().offset)

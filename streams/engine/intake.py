@@ -18,11 +18,12 @@ from streams.engine.stages import Input, Unit
 FETCH_S = 0.05
 #: Fetches and look-ups follow one another no faster than this (seconds), unless a fetch brought plenty: each costs
 #: the same whatever it brings.
-FETCH_PAUSE_S = 0.01
+FETCH_PAUSE_S = 0.002
 LOOK_PAUSE_S = 0.005
 PLENTY = 1_000
 #: How often (seconds) a waiting partition is looked at, when nothing else happens.
 PAUSE_S = 0.01
+LEAST_PAUSE_S = 0.001
 
 
 class Fetched(NamedTuple):
@@ -110,6 +111,9 @@ class Intake:
         tasks: list[asyncio.Future[Any]] = [wake]
         tasks += [task for task in (self._fetching, self._looking) if task is not None]
         pause = PAUSE_S if waiting or self._fetching is None else FETCH_S
+        if self._open and self._looking is None:
+            soonest = min((partition.soon() for partition in self._partitions.values()), default=pause)
+            pause = min(pause, max(LEAST_PAUSE_S, soonest))
         await asyncio.wait(tasks, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
         wake.cancel()
 

@@ -29,7 +29,7 @@ WITHOUT_INSTALLS = 1 << 62
 
 
 class Wait(NamedTuple):
-    """The partition stands still: `topics` must be read, or found at their end at a moment, after `appended`."""
+    """A record cannot go: `topics` must be read, or found at their end at a moment, after `appended`."""
 
     topics: tuple[str, ...]
     appended: int
@@ -118,6 +118,15 @@ class Merge(Generic[R]):
             return None
         appended = first.buffer[0].appended
         blocking = tuple(one.topic for one in self._inputs if not one.buffer and one.known_to <= appended)
+        return Wait(blocking, appended) if blocking else None
+
+    def unsure(self) -> Wait | None:
+        """What keeps the latest buffered record from going in the end; None when all may go, or nothing is buffered."""
+        latest = max((one for one in self._inputs if one.buffer), key=lambda one: one.buffer[-1].appended, default=None)
+        if latest is None:
+            return None
+        appended = latest.buffer[-1].appended
+        blocking = tuple(one.topic for one in self._inputs if one is not latest and one.known_to <= appended)
         return Wait(blocking, appended) if blocking else None
 
     def take(self, limit: int) -> list[R]:

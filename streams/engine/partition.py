@@ -24,21 +24,29 @@ from streams.engine.expiry_sweep import Sweep
 from streams.engine.faults import FaultPoints
 from streams.engine.holds import HOLD_PREFIX, Holds
 from streams.engine.merge import Merge, Wait
+from streams.engine.owners import Claim, Owners, Ownership
 from streams.engine.pace import Pace
 from streams.engine.positions import start_positions
-from streams.engine.producer import BarrierProducer, TransactionalProducer, Trouble, untold
+from streams.engine.producer import BarrierProducer
 from streams.engine.progress import BrokerClock, Ends
 from streams.engine.raw import Raw
 from streams.engine.recovery import Abandoned, Recovered, Recovery
 from streams.engine.remaining import Remaining
-from streams.engine.stages import Input, Stage, Unit, reach, transactional_id
+from streams.engine.stages import Input, Stage, Unit, reach
 from streams.engine.store import Store, StoreMemory
+from streams.engine.writer import Writer, Writers
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
 #: Without a checkpoint for so long (seconds) the broker's clock is asked for anew before it is relied on.
 CLOCK_AGE_S = 30.0
+
+#: With little to do, what was fetched together goes together, when the other sources' ends have been looked up; but it
+#: waits no longer for that than this (seconds).
+TOGETHER_S = 0.025
+#: How aiokafka says that a record has the broker's time of appending it.
+LOG_APPEND_TIME = 1
 
 #: A seek that has not ended after so long (seconds) is made again.
 SEEK_S = 2.0
@@ -61,11 +69,11 @@ class Shared:
     #: Where states are read back, a few at a time.
     readers: Executor
     pace: Pace
-    trouble: Trouble = untold
+    owners: Owners
+    writers: Writers
     #: Ends whatever keeps a warm copy of this partition here, before it is opened. Blocks.
     let_go: Callable[[Unit], None] = lambda unit: None
-    #: How many partitions this process has, and how many inputs they have together: they share its memory.
-    units: int = 1
+    #: How many inputs this process has: they share its memory.
     inputs: int = 1
 
 
@@ -91,14 +99,15 @@ class Partition:
         self.broker_clock = BrokerClock(shared.clock)
         folder = shared.settings.state_dir / shared.settings.worker_id / unit.stage / str(unit.number)
         self._store = Store(folder, shared.memory)
-        self._producer: TransactionalProducer | None = None
+        self._writer: Writer | None = None
         self._checkpoint: Checkpoint | None = None
         #: A batch is on its way through Faust, which may drop it when the partition is revoked; then what is being
         #: done.
         self._handed_out = False
+        #: When records came last (monotonic seconds).
+        self._fed_at = float("-inf")
         self._task: asyncio.Task[None] | None = None
         self.closing = False
-        self._next_batch_at = 0.0
         self._refreshing: asyncio.Task[None] | None = None
         self._looking: asyncio.Future[Any] | None = None
         self.sweep = Sweep(unit.stage, self._store)
@@ -117,12 +126,13 @@ class Partition:
         """Recover and move the inputs behind the marker. Raises `Abandoned` when closed meanwhile, `Stop`,
         KafkaException.
         """
-        recovery = self._recovery = await self._in_thread(self._fence)
+        writer = self._writer = self._shared.writers.current
+        recovery = self._recovery = await self._in_thread(self._fence, writer)
         recovered = await asyncio.get_running_loop().run_in_executor(self._shared.readers, recovery.read)
         marker = await start_positions(
             self._stage, self.number, recovered.marker, self._shared.ends, lambda: self.closing
         )
-        if self.closing or self._producer is None:
+        if self.closing:
             raise Abandoned
         holds = Holds.load(self._store.rows(HOLD_PREFIX))
         shared = self._shared
@@ -130,11 +140,10 @@ class Partition:
             self.unit,
             self._stage,
             self._store,
-            self._producer,
+            writer,
             holds,
             marker,
             shared.clock,
-            shared.threads,
             shared.faults,
         )
         self.broker_clock.sample(recovered.barrier.appended, recovered.barrier.heard)
@@ -154,25 +163,24 @@ class Partition:
             ", ".join(f"{topic} {offset}" for topic, offset in sorted(marker.positions.items())),
         )
 
-    def _fence(self) -> Recovery:
+    def _fence(self, writer: Writer) -> Recovery:
         shared = self._shared
         shared.let_go(self.unit)
         self._store.open()
-        own_id, size = transactional_id(shared.settings, self.unit), budgets.producer(shared.settings, shared.units)
-        self._producer = TransactionalProducer(
-            shared.settings,
-            own_id,
-            self.number,
-            shared.trouble,
-            size,
-            reach(shared.settings, self._stage, self.number),
-        )
+        reached = reach(shared.settings, self._stage, self.number)
+        try:
+            writer.start(reached, lambda: self.closing)
+        except KafkaException:
+            if self.closing:
+                raise Abandoned from None
+            raise
+        claim = Claim(self.unit, writer.name)
         recovery = Recovery(
             shared.settings,
             self.unit,
             self._stage,
             self._store,
-            self._producer,
+            Ownership(shared.settings, shared.owners, claim, self._stage.changelog, reached),
             shared.barriers,
             lambda: self.closing,
             shared.faults,
@@ -191,6 +199,11 @@ class Partition:
     def running(self) -> bool:
         """Recovered, and not about to be closed."""
         return self._checkpoint is not None and not self.closing
+
+    @property
+    def put_out(self) -> str:
+        """Why it may not be written any more as it is, which it has not noticed, having nothing to write."""
+        return self._writer.ended if self._writer is not None and self.running and not self.busy else ""
 
     @property
     def topics(self) -> Iterable[str]:
@@ -249,10 +262,14 @@ class Partition:
             raws, before = rekey.unwrap(topic, number, records, source)
         else:
             before = -1
+            if records and records[-1].timestamp_type == LOG_APPEND_TIME:
+                self.broker_clock.sample(records[-1].timestamp, self._shared.clock.monotonic())
             raws = [
                 Raw(topic, number, record.offset, record.timestamp, record.key, record.value, source)
                 for record in records
             ]
+        if raws:
+            self._fed_at = self._shared.clock.monotonic()
         self.merge.feed(topic, raws, position, sum(len(raw.value or b"") + 100 for raw in raws))
         self.merge.passed(topic, before)
         if before >= 0 and not len(self.merge):
@@ -260,19 +277,19 @@ class Partition:
             self.moved_at = self._shared.clock.monotonic()
 
     def delay(self) -> float:
-        """Seconds until a batch may be taken, as far as this partition's own pace goes."""
+        """Seconds until a batch may be taken, as far as the pace goes."""
         if len(self.merge) >= self._shared.settings.batch_records:
             return 0.0
-        return self._next_batch_at - self._shared.clock.monotonic()
+        return self._shared.pace.wait(self._shared.clock.monotonic())
 
     def take(self) -> Batch | None:
         """The next batch, if there is one and it is its time. The next one comes after `process` of this one."""
-        if not self.running or self.busy or self.delay() > 0:
+        if not self.running or self.busy or self.delay() > 0 or (self._gathers() and self.merge.unsure()):
             return None
         records = self.merge.take(self._shared.settings.batch_records)
         if not records:
             return None
-        self._next_batch_at = self._shared.pace.taken(self.unit, self._shared.clock.monotonic())
+        self._shared.pace.taken(self._shared.clock.monotonic())
         self._handed_out = True
         last = records[-1].lies or records[-1]
         return Batch(self, records, last.topic, last.offset)
@@ -331,13 +348,31 @@ class Partition:
             return ()
         now = self.broker_clock.now()
         topics: set[str] = set()
-        wait = self.merge.waits()
+        wait = self._open_question()
         if wait is not None and now > wait.appended and self.delay() <= 0:
             topics.update(wait.topics)
         due = self._checkpoint.holds.next_due()
         if due is not None and now > due >= self.merge.progress():
             topics.update(self.merge.empty())
         return tuple(topics - self._stage.written)
+
+    def _open_question(self) -> Wait | None:
+        """What is to be found out before a batch is taken: with little to do before all that is buffered can go, rather
+        than some of it now and some in the next round.
+        """
+        return (self.merge.unsure() if self._gathers() else None) or self.merge.waits()
+
+    def _gathers(self) -> bool:
+        few = len(self.merge) < self._shared.settings.batch_records
+        return few and self._shared.clock.monotonic() - self._fed_at < TOGETHER_S
+
+    def soon(self) -> float:
+        """Seconds until it may go on by itself."""
+        if not self.running or self.busy or not len(self.merge):
+            return float("inf")
+        wait = self._open_question()
+        until = (wait.appended + 1 - self.broker_clock.now()) / 1000 if wait is not None else 0.0
+        return max(self.delay(), until)
 
     def waits(self) -> Wait | None:
         """What the next record waits for."""
@@ -394,7 +429,6 @@ class Partition:
 
     def close_store(self) -> None:
         """Blocking part of `close`, when nothing of this partition runs any more."""
-        self._producer = None
         self._store.close()
 
     async def beside(self, function: Callable[[], T]) -> T:

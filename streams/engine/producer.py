@@ -1,14 +1,16 @@
-"""What the engine writes to Kafka: a transactional producer per partition, and one plain producer for barriers.
+"""What the engine writes to Kafka: transactions, by one producer of a process, and plain records, by another one.
 
 All methods block; the engine calls them in threads.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -32,6 +34,8 @@ ABORT_TRIES = 50
 ABORT_PAUSE_S = 0.1
 #: A transaction that is to be thrown away has reached its partitions after so long (seconds), or is made again.
 THROWN_S = 15.0
+#: How long records may take to reach the brokers (seconds), before it is asked whether one of them went away.
+FLUSH_S = 1.0
 
 
 class Place(NamedTuple):
@@ -75,10 +79,27 @@ class Refused(Exception):
 Row = tuple[str, bytes | None, bytes | None, int | None]
 
 
+class Write(NamedTuple):
+    """What one partition has for a transaction: `rows`, and `last` behind them. `partition` is where they go, unless
+    they say otherwise; `on_step` is told of each step.
+    """
+
+    partition: int
+    rows: Sequence[Row]
+    last: Row
+    on_step: Callable[[str], None]
+
+    @property
+    def end(self) -> tuple[str, int]:
+        """The partition that its last record goes to."""
+        topic, _, _, partition = self.last
+        return topic, self.partition if partition is None else partition
+
+
 class TransactionalProducer:
-    """The one writer of a partition of a stage. A newer one with the same id fences this one off. `partition` is where
-    its records go, unless they say otherwise; `queued`: bytes that it holds at most until the brokers have them;
-    `reach`: every partition (topic and number) that its transactions may write to.
+    """Writes transactions. A newer one with the same id fences this one off. `partition` is where `write` writes;
+    `queued`: bytes that it holds at most until the brokers have them; `reach`: every partition (topic and number) that
+    its transactions may write to.
     """
 
     def __init__(
@@ -91,9 +112,15 @@ class TransactionalProducer:
         reach: Collection[tuple[str, int]] = (),
     ) -> None:
         self.transactional_id = transactional_id
-        self._settings, self._partition, self._trouble, self._reach = settings, partition, trouble, reach
-        #: The newest transaction that was committed, as the brokers have said: where its last record lies.
-        self._committed: Place | None = None
+        self._settings, self._partition, self._trouble = settings, partition, trouble
+        self._reach = set(reach)
+        #: Of the newest committed transaction with something for a partition, as the brokers have said: where the last
+        #: record lies.
+        self._committed: dict[tuple[str, int], Place] = {}
+        #: Which partitions these were in the newest one.
+        self._newest: list[tuple[str, int]] = []
+        #: A broker went away since it was last certain that what was committed is there.
+        self._shaken = False
         self._producer = Producer(
             kafka.producer_settings(
                 settings,
@@ -105,11 +132,19 @@ class TransactionalProducer:
                 # and large requests (a third less work for the brokers than with 0, measured).
                 linger_ms=50,
                 message_max_bytes=8_000_000,
+                error_cb=self._on_error,
             )
         )
 
+    def _on_error(self, error: KafkaError) -> None:
+        self._shaken = True
+
+    def reaches(self, places: Collection[tuple[str, int]]) -> None:
+        """Its transactions may write to these partitions as well."""
+        self._reach.update(places)
+
     def start(self, stopped: Callable[[], bool]) -> None:
-        """Fence off whoever wrote for this partition before; their open transaction is over when this returns.
+        """Fence off whoever wrote under this id before; their open transaction is over when this returns.
 
         Tries for as long as the brokers are away and `stopped()` is false. Raises KafkaException otherwise.
         """
@@ -149,22 +184,10 @@ class TransactionalProducer:
             if not fate.hangs(self._settings, topic, partition, stopped):
                 return
             self._trouble("hanging")
-            log.error(
-                "%s: Kafka has noted a transaction of %s partition %d as complete, but has not ended it there; it is "
-                "rolled back",
-                self.transactional_id,
-                topic,
-                partition,
-            )
+            fate.tell_of_hanging(self.transactional_id, topic, partition)
             self.throw_away(stopped)
         if self._reach and fate.hangs(self._settings, topic, partition, stopped):
-            log.error(
-                "%s: what hangs in %s partition %d cannot be ended from here, and hides what follows: look for it with "
-                "`kafka-transactions.sh find-hanging`, and end it with its `abort`",
-                self.transactional_id,
-                topic,
-                partition,
-            )
+            fate.tell_of_unending(topic, partition)
 
     def throw_away(self, stopped: Stopped = never) -> None:
         """Write an empty record to every partition in reach, in one transaction that is aborted: what hangs there is
@@ -211,26 +234,28 @@ class TransactionalProducer:
         for topic, partition in places:
             self._insist(topic, None, b"", partition, on_delivery=on_delivery)
         until = time.monotonic() + THROWN_S
-        while self._producer.flush(0.1):
+        while self._serve(self._producer.flush, 0.1):
             if stopped() or time.monotonic() > until:
                 raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the partitions were not reached in time"))
         if failed:
             raise KafkaException(failed[0])
 
     def write(self, rows: Iterable[Row], last: Row, on_step: Callable[[str], None]) -> Place:
-        """Write `rows`, then `last`, in one transaction; where `last` came to lie.
+        """Write `rows`, then `last`, in one transaction; where `last` came to lie. See `write_all`."""
+        return self.write_all([Write(self._partition, list(rows), last, on_step)])[0]
+
+    def write_all(self, writes: Sequence[Write]) -> list[Place]:
+        """Write all of them in one transaction; where the last record of each came to lie.
 
         When it returns, everything is committed. A transaction that is given up because the brokers are away is written
         again from its beginning until they are back; raises `Fenced` when another process has taken over, or when the
         transaction before has been rolled back with it, and `Refused` when the brokers refuse it again and again.
         """
-        rows = list(rows)
         refused = 0
         while True:
             begun = time.monotonic()
             try:
-                self._committed = self._transaction(rows, last, on_step)
-                return self._committed
+                places = self._transaction(writes)
             except KafkaException as exception:
                 error: KafkaError = exception.args[0]
                 refused += time.monotonic() - begun < REFUSED_S
@@ -242,54 +267,112 @@ class TransactionalProducer:
                 self._trouble("transaction")
                 log.warning("%s: the transaction is written again: %s", self.transactional_id, error.str())
                 self._abort()
-                self._make_sure(last)
+                self._make_sure(writes)
+            else:
+                self._newest = [write.end for write in writes]
+                self._committed.update(zip(self._newest, places, strict=True))
+                return places
 
-    def _make_sure(self, last: Row) -> None:
-        """After an abort: what it has left hanging must not be committed with the next try, and what was committed
-        before must not have been rolled back with it. Raises `Fenced`: a recovery puts that right.
+    def make_sure_when_shaken(self) -> None:
+        """When a broker went away since the last transaction: is that there still? While none is under way. Raises
+        `Fenced`.
         """
-        topic, partition = last[0], self._partition if last[3] is None else last[3]
-        self.end_what_hangs(topic, partition)
-        if self._committed is None:
-            return
-        found = fate.of(self._settings, fate.Lying(topic, partition, self._committed.offset))
-        if found == "there":
-            return
-        # Wherever the transaction that was aborted has not written, the one before it may hang still.
-        self.throw_away()
-        raise Fenced(
-            f"{self.transactional_id}: Kafka has rolled back what it had said was committed "
-            f"({topic} partition {partition} offset {self._committed.offset}: {found})"
-        )
+        with contextlib.suppress(KafkaException):  # a fatal error, which the next transaction will tell again
+            self._serve(self._producer.poll, 0)
+        if self._shaken:
+            self._shaken = False
+            if found := self._missing(self._newest):
+                self.throw_away()
+                raise Fenced(found)
 
-    def _transaction(self, rows: list[Row], last: Row, on_step: Callable[[str], None]) -> Place:
-        placed: list[Place] = []
+    def _make_sure(self, writes: Sequence[Write]) -> None:
+        """After an abort: what it has left hanging must not be committed with the next try, and what was committed
+        before must not have been rolled back with it, for the same partitions or in the transaction before. Raises
+        `Fenced`: a recovery puts that right.
+        """
+        ends = dict.fromkeys([write.end for write in writes])
+        for topic, partition in ends:
+            self.end_what_hangs(topic, partition)
+        if found := self._missing([*ends, *(end for end in self._newest if end not in ends)]):
+            # Wherever the transaction that was aborted has not written, the one before it may hang still.
+            self.throw_away()
+            raise Fenced(found)
+
+    def _missing(self, ends: Iterable[tuple[str, int]]) -> str:
+        """What has become of something that was committed last in these partitions, unless all of it is there."""
+        for topic, partition in ends:
+            committed = self._committed.get((topic, partition))
+            if committed is None:
+                continue
+            found = fate.of(self._settings, fate.Lying(topic, partition, committed.offset))
+            if found != "there":
+                return (
+                    f"{self.transactional_id}: Kafka has rolled back what it had said was committed, or has never "
+                    f"ended it ({topic} partition {partition} offset {committed.offset}: {found})"
+                )
+        return ""
+
+    def _stand_firm(self) -> None:
+        """In a transaction whose records have reached the brokers. When one of these went away meanwhile, what was
+        committed before may hang (see `fate`): the end of this transaction would be its end in those partitions that
+        both have written, and only there. Raises `Fenced`.
+        """
+        while self._serve(self._producer.flush, FLUSH_S) and not self._shaken:
+            pass
+        if not self._shaken:
+            return
+        self._shaken = False
+        if found := self._missing(self._newest):
+            self._abort()
+            self.throw_away()
+            raise Fenced(found)
+
+    def _transaction(self, writes: Sequence[Write]) -> list[Place]:
+        placed: dict[int, Place] = {}
         failed: list[KafkaError] = []
 
-        def on_delivery(error: KafkaError | None, message: Message) -> None:
+        def on_delivery(error: KafkaError | None, message: Message, number: int) -> None:
             if error is not None:
                 failed.append(error)
             else:
-                placed.append(_place(message))
+                placed[number] = _place(message)
 
         self._producer.begin_transaction()
-        on_step("begun")
-        produce, own = self._producer.produce, self._partition
-        for topic, key, value, partition in rows:
+        for write in writes:
+            write.on_step("begun")
+        for number, write in enumerate(writes):
+            self._produce(write)
+            topic, key, value, _ = write.last
+            told = partial(on_delivery, number=number)
+            self._insist(topic, value, key, write.end[1], on_delivery=told)
+        for write in writes:
+            write.on_step("produced")
+        self._stand_firm()
+        self._commit()
+        while len(placed) < len(writes) and not failed:
+            self._serve(self._producer.poll, 0.01)
+        if failed:
+            raise Fenced(f"{self.transactional_id}: committed, but a last record failed: {failed[0].str()}")
+        return [placed[number] for number in range(len(writes))]
+
+    def _produce(self, write: Write) -> None:
+        produce, own = self._producer.produce, write.partition
+        for topic, key, value, partition in write.rows:
             place = own if partition is None else partition
             try:
                 produce(topic, value, key, place)
             except BufferError:
                 self._insist(topic, value, key, place)
-        topic, key, value, partition = last
-        self._insist(topic, value, key, own if partition is None else partition, on_delivery=on_delivery)
-        on_step("produced")
-        self._commit()
-        while not placed and not failed:
-            self._producer.poll(0.01)
-        if failed:
-            raise Fenced(f"{self.transactional_id}: committed, but its last record failed: {failed[0].str()}")
-        return placed[0]
+
+    @staticmethod
+    def _serve(call: Callable[[float], int], timeout: float) -> int:
+        """Of a call that serves callbacks: where the client has met a fatal error, it may raise that out of the middle
+        of one of them.
+        """
+        try:
+            return call(timeout)
+        except SystemError as error:
+            raise error.__cause__ or error from None
 
     def _insist(self, *arguments: Any, **more: Any) -> None:
         """Produce, waiting while the client's queue is full: a batch may have more jobs than it holds."""
@@ -299,7 +382,7 @@ class TransactionalProducer:
                 return
             except BufferError:
                 # What cannot be written ends with the transaction's time, and makes room.
-                self._producer.poll(0.05)
+                self._serve(self._producer.poll, 0.05)
 
     def _commit(self) -> None:
         while True:
@@ -344,7 +427,7 @@ class BarrierProducer:
         self._producer = Producer(kafka.producer_settings(settings, linger_ms=0))
         self._trouble = trouble
 
-    def write(self, topic: str, partition: int, key: bytes, value: bytes, stopped: Callable[[], bool]) -> Place:
+    def write(self, topic: str, partition: int, key: bytes, value: bytes | None, stopped: Callable[[], bool]) -> Place:
         """Where the record lies. Waits while the brokers are away and `stopped()` is false; raises KafkaException."""
         while True:
             result: list[Place | KafkaError] = []

@@ -19,7 +19,8 @@ from confluent_kafka import KafkaException, TopicPartition
 from streams.engine import changelog, fate
 from streams.engine.changelog import BARRIER_KEY as BARRIER_KEY
 from streams.engine.faults import FaultPoints
-from streams.engine.producer import BarrierProducer, Place, TransactionalProducer
+from streams.engine.owners import Ownership
+from streams.engine.producer import BarrierProducer, Place
 from streams.engine.remaining import Remaining, estimate
 from streams.engine.stages import Stage, Unit
 from streams.engine.store import TOMBSTONES_KEPT_MS, Applied, Store
@@ -71,13 +72,13 @@ class Recovery:
         unit: Unit,
         stage: Stage,
         store: Store,
-        producer: TransactionalProducer,
+        ownership: Ownership,
         barriers: BarrierProducer,
         stopped: Callable[[], bool],
         faults: FaultPoints,
     ) -> None:
         self._settings, self._unit, self._changelog = settings, unit, stage.changelog
-        self._store, self._producer, self._barriers = store, producer, barriers
+        self._store, self._ownership, self._barriers = store, ownership, barriers
         self._stopped = stopped
         self._reached = partial(faults.reached, unit.stage)
         self._barrier: Place | None = None
@@ -90,14 +91,12 @@ class Recovery:
         started = time.monotonic()
         try:
             # 1. Fence: from here on nobody else can commit for this partition, and what they left open is aborted.
-            self._producer.start(self._stopped)
-            # What they have left open and nobody knows of any more would be waited for for ever.
-            self._producer.end_what_hangs(self._changelog, self._unit.number, self._stopped)
+            self._ownership.take(self._stopped)
             # 2. A plain record behind everything that they committed. Its offset is where to stop reading: the end of
             # the changelog would not do, for a transaction's control record may be the last thing there and is never
             # delivered.
             barrier = self._barriers.write(
-                self._changelog, self._unit.number, BARRIER_KEY, self._producer.transactional_id.encode(), self._stopped
+                self._changelog, self._unit.number, BARRIER_KEY, self._ownership.name.encode(), self._stopped
             )
         except KafkaException:
             if self._stopped():
@@ -122,9 +121,18 @@ class Recovery:
         self.remaining.begin(started)
         records = self._read_to(self._barrier.offset, self.remaining)
         self._store.flush()
+        self._settle()
         self._reached("recovered")
         marker = Marker.decode(self._store.read([MARKER_KEY])[0])
         return Recovered(marker, self._barrier, records, self._seconds + time.monotonic() - started)
+
+    def _settle(self) -> None:
+        try:
+            self._ownership.settle(self._stopped)
+        except KafkaException:
+            if self._stopped():
+                raise Abandoned from None
+            raise
 
     def _check_store(self, barrier: int, now: int) -> None:
         applied = self._store.applied()
@@ -202,6 +210,6 @@ class Recovery:
             offset,
         )
         # What reached other partitions than the one behind it, which was rolled back, may hang there still.
-        self._producer.throw_away(self._stopped)
+        self._ownership.throw_away(self._stopped)
         self._store.wipe()
         remaining.start = remaining.at = 0

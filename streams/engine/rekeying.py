@@ -84,7 +84,12 @@ class Rekeying:
             others = tuple(other for other in topics if other != topic)
             way = Way(by_name[topic], internal, changelog, stage.partitions, others, number)
             means = Means(
-                shared.settings, shared.clock, shared.barriers, shared.faults, shared.trouble, counter.labels(topic).inc
+                shared.settings,
+                shared.clock,
+                shared.barriers,
+                shared.faults,
+                self._readings.trouble,
+                counter.labels(topic).inc,
             )
             self._rekeyers.append(Rekeyer(way, means, apps))
         if self._rekeyers:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 
 from streams.clock import Clock
 from streams.engine import arenas
 from streams.engine.faults import FaultPoints
+from streams.engine.owners import Owners
 from streams.engine.pace import Pace
 from streams.engine.partition import Shared
 from streams.engine.producer import BarrierProducer
@@ -16,6 +17,7 @@ from streams.engine.readings import Readings
 from streams.engine.stages import Stage
 from streams.engine.standby import Standbys
 from streams.engine.store import StoreMemory
+from streams.engine.writer import Writers
 from streams.settings import Settings
 
 
@@ -27,22 +29,27 @@ def share(
     faults: FaultPoints,
     readings: Readings,
     stages: Sequence[Stage],
+    busy: Callable[[], int],
 ) -> tuple[Shared, Standbys]:
-    """For the partitions of these stages, and for the warm copies of those that are elsewhere."""
+    """For the partitions of these stages, and for the warm copies of those that are elsewhere. `busy`: how many of the
+    former have a batch under way.
+    """
     arenas.few()  # before the threads of producers and stores
     memory = StoreMemory(settings.store_cache, settings.store_buffers)
     standbys = Standbys(settings, stages, memory, clock, readings.metrics)
+    barriers = BarrierProducer(settings, readings.trouble)
     shared = Shared(
         settings,
         clock,
         threads,
         memory,
-        BarrierProducer(settings, readings.trouble),
+        barriers,
         ends,
         faults,
         ThreadPoolExecutor(settings.recoveries, thread_name_prefix="recovery"),
         Pace(),
-        readings.trouble,
+        Owners(settings, barriers, readings.trouble),
+        Writers(settings, threads, readings.trouble, busy),
         standbys.let_go,
     )
     return shared, standbys

@@ -1,7 +1,6 @@
 """The two stages of a worker: devices, fed by the configured sources, and users, fed by what the first tells them.
 
-Both are the same engine. Each has its own partitions, transactional ids, changelog and stores, so that neither waits
-for the other.
+Both are the same engine. Each has its own partitions, changelog and stores, so that neither waits for the other.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ Input = tuple[str, int]
 
 
 class Unit(NamedTuple):
-    """One partition of one stage: what is assigned, recovered, written by one producer, and stored in one place."""
+    """One partition of one stage: what is assigned, recovered, written by one process, and stored in one place."""
 
     stage: StageName
     number: int
@@ -105,11 +104,6 @@ def users_source(settings: Settings) -> Source:
     return Source(topic=kafka.Topics(settings.topic_prefix).users, record="event")
 
 
-def transactional_id(settings: Settings, unit: Unit) -> str:
-    """Whoever writes under this id is the only writer of the unit."""
-    return f"{settings.worker_id}-{unit.stage}-{unit.number}"
-
-
 def reach(settings: Settings, stage: Stage, number: int) -> list[Input]:
     """Every partition that the transactions of a unit may write to."""
     names = kafka.Topics(settings.topic_prefix)
@@ -123,6 +117,11 @@ def reach(settings: Settings, stage: Stage, number: int) -> list[Input]:
 def rekeyer_changelog(settings: Settings) -> str:
     """The topic that says how far the rekeyers have come."""
     return f"{settings.worker_id}-rekeyer-changelog"
+
+
+def owners_topic(settings: Settings) -> str:
+    """The topic that says which process writes for which partition."""
+    return f"{settings.worker_id}-owners"
 
 
 def changelog_topic(settings: Settings, stage: StageName = "device") -> str:

@@ -18,6 +18,7 @@ from streams.engine.stages import (
     Stage,
     StageName,
     changelog_topic,
+    owners_topic,
     rekeyer_changelog,
     users_source,
 )
@@ -28,7 +29,14 @@ from streams.settings import Settings
 log = logging.getLogger(__name__)
 
 ASK_S = 5.0
-MINUTE_MS = 60_000
+#: Few and small records, all of which are read at a start.
+OWNERS_CONFIG = {
+    "cleanup.policy": "compact",
+    "message.timestamp.type": "LogAppendTime",
+    "segment.bytes": "1048576",
+    "min.cleanable.dirty.ratio": "0.1",
+    "delete.retention.ms": str(TOMBSTONES_KEPT_MS),
+}
 
 
 def changelog_config(settings: Settings) -> dict[str, str]:
@@ -90,6 +98,7 @@ def make_stages(
     """
     counts = {"device": inputs, "user": kafka.users_partitions(inputs)}
     changelogs = {name: ensure_changelog(admin, settings, name, counts[name]) for name in STAGES}
+    ensure_owners(admin, settings)
     rekeyed = topics.rekeyed_topics(settings.worker_id, sources)
     if rekeyed:
         ensure_rekeying(admin, settings, rekeyed.values(), inputs)
@@ -97,6 +106,13 @@ def make_stages(
         Stage("device", sources, counts["device"], changelogs["device"], processors.device, rekeyed=rekeyed),
         Stage("user", (users_source(settings),), counts["user"], changelogs["user"], processors.user, internal=True),
     )
+
+
+def ensure_owners(admin: AdminClient, settings: Settings) -> None:
+    """Create the topic that says who writes for which partition, unless it is there."""
+    wanted = topics.Wanted(owners_topic(settings), 1, True, OWNERS_CONFIG)
+    if not topics.look(admin, [wanted.name]):
+        topics.create(admin, [wanted], settings.replication)
 
 
 def ensure_rekeying(admin: AdminClient, settings: Settings, internal: Iterable[str], partitions: int) -> None:

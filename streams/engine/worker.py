@@ -7,13 +7,11 @@ The Faust app (`application`) calls it; it knows Faust only as the one who bring
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
-import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Literal, Protocol
@@ -21,7 +19,7 @@ from typing import Any, Literal, Protocol
 from schemas.config import Configuration, Source
 from streams import probes
 from streams.clock import Clock, SystemClock
-from streams.engine import exits, startup
+from streams.engine import exits, interpreter, startup
 from streams.engine.copies import standby_units
 from streams.engine.expiry_rounds import Rounds
 from streams.engine.faults import FaultPoints
@@ -52,9 +50,6 @@ LOOK_S = 1.0
 REOPENINGS = 3
 #: A configuration that is there has been read after so long (seconds), unless Kafka is slow.
 PATIENCE_S = 3.0
-SWITCH_S = 0.001
-#: Thresholds of Python's cycle collector, see `_tune`.
-COLLECT_AT = (50_000, 20, 100)
 THREADS = 32
 
 
@@ -145,13 +140,16 @@ class Engine:
         await self.ends.start()
         self.stages = stages
         self._shared, self._standbys = share(
-            settings, self.clock, self._threads, self.ends, self._faults, self.readings, stages
+            settings, self.clock, self._threads, self.ends, self._faults, self.readings, stages, self._busy
         )
         self._rekeying.begin(stages[0], self._shared, configuration.apps)
         self._start(self._look())
         self._start(self._watchdog.run())
         self._start(Rounds(self, self.readings.metrics).run())
-        _tune()
+        interpreter.tune()
+
+    def _busy(self) -> int:
+        return sum(partition.busy for partition in self.partitions.values())
 
     def _kafka_is_away(self, reason: str) -> None:
         log.warning(reason)
@@ -251,7 +249,8 @@ class Engine:
             return
         self._standbys.follow(standby_units(self.stages, inputs, set(standby)))
         units = [(Unit(stage.name, number), stage) for stage in self.stages for number in stage.assigned(inputs)]
-        shared = self._shared = replace(self._shared, units=len(units), inputs=len(inputs))
+        shared = self._shared = replace(self._shared, inputs=len(inputs))
+        shared.writers.renew()
         self.partitions |= {unit: Partition(unit, stage, shared) for unit, stage in units}
         self._revoking = False
         for stage in self.stages:
@@ -348,8 +347,21 @@ class Engine:
 
     # -- batches
 
+    def take_all(self, batches: Sequence[Batch], acknowledge: Callable[[], Any]) -> None:
+        """Start to process batches of different partitions; `acknowledge` is called when all are done with."""
+        left = len(batches)
+
+        def one() -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                acknowledge()
+
+        for batch in batches:
+            self.take(batch, one)
+
     def take(self, batch: Batch, acknowledge: Callable[[], Any]) -> None:
-        """Start to process a batch; `acknowledge` is called when it is applied (or when it is not ours any more)."""
+        """Start to process a batch; `acknowledge` is called once, when it is applied or not ours any more."""
         partition = batch.owner
         if not partition.running:
             acknowledge()  # fetched before a rebalance: whoever owns the partition now reads it again
@@ -409,8 +421,12 @@ class Engine:
             self._rekeying.look(ends is not None, self.partitions.values())
             if self._follower is not None and not self._follower.alive and not self._stopping:
                 self.readings.readiness.stuck("the config topic is not followed any more")
+            if self._shared is not None:
+                self._shared.writers.current.look()
             for partition in list(self.partitions.values()):
                 partition.refresh_clock()
+                if partition.put_out:
+                    self._retake(partition, Fenced(partition.put_out))
 
     # -- the end
 
@@ -470,16 +486,6 @@ class Engine:
 
     def _in_thread(self, function: Callable[..., Any], *arguments: object) -> Awaitable[Any]:
         return asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
-
-
-def _tune() -> None:
-    """Settings of the interpreter, when everything that stays has been made."""
-    # Threads that come back from the broker must not wait 5 ms for the interpreter while a batch is being decided.
-    sys.setswitchinterval(SWITCH_S)
-    # A batch makes a hundred thousand objects and hardly a cycle: by default the collector would look at them, and at
-    # all that is buffered, again and again (a quarter of the time, measured).
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AT)
 
 
 def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: object) -> None:

@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="the number of the first payment")
     parser.add_argument("--partitions", type=int, required=True)
     parser.add_argument("--codec", default="zstd")
-    parser.add_argument("--linger", type=int, default=1, help="milliseconds that a producer gathers records for")
+    parser.add_argument("--linger", type=int, default=5, help="milliseconds that a producer gathers records for")
     arguments = parser.parse_args()
     total = int(arguments.rate * arguments.seconds)
     records = list(

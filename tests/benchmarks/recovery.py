@@ -27,9 +27,9 @@ from schemas.config import DAY
 from streams.attribution import fold, state
 from streams.engine.faults import FaultPoints
 from streams.engine.holds import device_row
-from streams.engine.producer import BarrierProducer, TransactionalProducer
+from streams.engine.producer import BarrierProducer
 from streams.engine.recovery import MARKER_KEY, Marker, Recovery
-from streams.engine.stages import Stage, Unit, changelog_topic, transactional_id
+from streams.engine.stages import Stage, Unit, changelog_topic
 from streams.engine.startup import changelog_config
 from streams.engine.store import Store, StoreMemory
 from streams.kafka import partition_of
@@ -37,6 +37,7 @@ from streams.local.broker import EmbeddedBroker
 from streams.settings import Settings
 from tests.benchmarks import states
 from tests.benchmarks.workload import APP, _device
+from tests.support import owning
 
 BATCH = 2_000
 MIB = 2**20
@@ -132,12 +133,13 @@ def recover(settings: Settings, partitions: int) -> tuple[int, float]:
     """Records and seconds, with all partitions at once in this process."""
     stage = Stage("device", (), partitions, changelog_topic(settings), cast(Any, None))
     memory, barriers = StoreMemory(settings.store_cache, settings.store_buffers), BarrierProducer(settings)
-    recoveries = []
+    owning.ensure_owners(settings)
+    owners, recoveries = owning.owners(settings), []
     for number in range(partitions):
         unit = Unit("device", number)
         store = Store(settings.state_dir / str(number), memory)
-        producer = TransactionalProducer(settings, transactional_id(settings, unit), number)
-        recovery = Recovery(settings, unit, stage, store, producer, barriers, lambda: False, FaultPoints())
+        ownership = owning.ownership(settings, unit, among=owners)
+        recovery = Recovery(settings, unit, stage, store, ownership, barriers, lambda: False, FaultPoints())
         store.open()
         recovery.fence()
         recoveries.append((recovery, store))

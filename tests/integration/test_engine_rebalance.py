@@ -10,6 +10,7 @@ from confluent_kafka import Producer
 from streams.engine.stages import STAGES, Unit
 from streams.local.broker import EmbeddedBroker
 from streams.settings import Settings
+from tests.support import owning
 from tests.support.engine_bench import EngineBench, owns, pause, probe, traffic, wait_ready
 from tests.support.fixtures import MakeSettings
 from tests.support.processes import Start, starting
@@ -73,20 +74,22 @@ def test_a_worker_that_stood_still_past_its_session_is_fenced(
     assert second.end(20) == 0
 
 
-def test_a_partition_whose_producer_was_fenced_while_the_group_counts_on_it_is_opened_anew(bench: EngineBench):
+def test_partitions_whose_writer_was_fenced_off_while_the_group_counts_on_them_are_opened_anew(bench: EngineBench):
     worker = bench.worker()
     with traffic(bench):
         wait_ready(worker)
         pause(1)
         for stage in (*STAGES, "device"):
             # To the worker this looks as when brokers that were away have given its open transaction up.
-            ready = str(Unit(stage, 1)) + ": ready"
-            before = worker.output().count(ready)
-            other = Producer(
-                {"bootstrap.servers": bench.bootstrap, "transactional.id": f"{bench.settings.worker_id}-{stage}-1"}
+            ready = [f"{Unit(stage, number)}: ready" for number in (0, 1)]
+            before = [worker.output().count(one) for one in ready]
+            writer = owning.claimants(bench.settings, Unit(stage, 1))[-1]
+            Producer({"bootstrap.servers": bench.bootstrap, "transactional.id": writer}).init_transactions(10)
+            eventually(
+                lambda: all(worker.output().count(one) > was for one, was in zip(ready, before, strict=True)),  # noqa: B023
+                within=30,
+                what="all that the writer wrote for are open again",
             )
-            other.init_transactions(10)
-            eventually(lambda: worker.output().count(ready) > before, within=30)  # noqa: B023
     bench.wait_for_all()
     bench.check()
     assert "may not be written as it is" in worker.output()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -15,12 +14,12 @@ from streams.engine.changelog import BARRIER_KEY
 from streams.engine.faults import FaultPoints
 from streams.engine.producer import BarrierProducer, Fenced, Place, TransactionalProducer
 from streams.engine.recovery import MARKER_KEY, Marker, Recovered, Recovery
-from streams.engine.stages import Stage, Unit, changelog_topic, transactional_id
+from streams.engine.stages import Stage, Unit, changelog_topic
 from streams.engine.standby import StageStandby, folder
 from streams.engine.store import Applied, Store, StoreMemory
 from streams.metrics import Metrics
 from streams.settings import Settings
-from tests.support import hanging
+from tests.support import hanging, owning
 from tests.support.engine_bench import EngineBench
 from tests.support.processes import Start
 from tests.support.topics import create_topics, read_topic
@@ -67,7 +66,7 @@ def test_a_worker_ends_what_hangs_and_builds_anew_what_was_ahead(settings: Setti
         (bench.users, 1): [(b"user1", b"{}")],
         (changelog_topic(settings), 0): rows.items(),
     }
-    last = hanging.hang(bench.bootstrap, transactional_id(settings, UNIT), places)
+    last = hanging.hang(bench.bootstrap, owning.claimants(settings, UNIT)[-1], places)
     store.write(rows, Applied(last + 1, SystemClock().now()))
     store.close()
 
@@ -87,18 +86,18 @@ class Log:
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.topic = settings, changelog_topic(settings)
-        self.id = transactional_id(settings, UNIT)
+        self.id = f"{settings.worker_id}-before"
         self.store = Store(folder(settings, UNIT), StoreMemory())
         self.stage = Stage("device", (), 1, self.topic, cast(Any, None))
         create_topics(settings.bootstrap_servers, {self.topic: 1}, {"message.timestamp.type": "LogAppendTime"})
+        owning.ensure_owners(settings)
 
     def producer(self, *reach: tuple[str, int]) -> TransactionalProducer:
         return TransactionalProducer(self.settings, self.id, 0, reach=[(self.topic, 0), *reach])
 
     def write(self, key: bytes, value: bytes) -> Place:
-        """One row, committed, with its marker."""
-        producer = self.producer()
-        producer.start(fate.never)
+        """One row, committed, with its marker, by who had the partition before."""
+        producer = owning.owning(self.settings, UNIT, self.id)
         last = (self.topic, MARKER_KEY, Marker({"events": 1}).encode(), None)
         return producer.write([(self.topic, key, value, None)], last, lambda step: None)
 
@@ -108,7 +107,7 @@ class Log:
             UNIT,
             self.stage,
             self.store,
-            self.producer(),
+            owning.ownership(self.settings, UNIT),
             BarrierProducer(self.settings),
             fate.never,
             FaultPoints(),
@@ -120,6 +119,7 @@ class Log:
     def ahead(self) -> None:
         """Let the store have a batch that was rolled back."""
         rows = {b"da": b"2", b"db": b"1", MARKER_KEY: AHEAD.encode()}
+        owning.ownership(self.settings, UNIT, self.id).take(fate.never)
         last = hanging.roll_back(self.settings.bootstrap_servers, self.id, self.topic, 0, rows.items())
         self.store.write(rows, Applied(last + 1, SystemClock().now()))
         self.store.close()
@@ -212,7 +212,7 @@ def test_after_an_abort_the_last_commit_must_be_there_still(
     last = (log.topic, MARKER_KEY, b"{}", None)
     first = producer.write([], last, lambda step: None)
     if rolled_back:
-        producer._committed = Place(undone, 0, 0.0)
+        producer._committed[log.topic, 0] = Place(undone, 0, 0.0)
     commits = [producer._commit]
 
     def fail() -> None:
@@ -226,12 +226,3 @@ def test_after_an_abort_the_last_commit_must_be_there_still(
     else:
         assert producer.write([], last, lambda step: None).offset > first.offset
     assert not commits, "it was aborted"
-
-
-def test_to_look_whether_something_hangs_costs_little(log: Log, settings: Settings) -> None:
-    began = time.monotonic()
-    for _ in range(5):
-        assert not fate.hangs(settings, log.topic, 0)
-    spent = (time.monotonic() - began) / 5
-    print(f"a look takes {spent * 1000:.0f} ms")
-    assert spent < 0.5

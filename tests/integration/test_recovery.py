@@ -12,12 +12,14 @@ from confluent_kafka import Producer
 
 from streams.engine.changelog import CHUNK
 from streams.engine.faults import FaultPoints
+from streams.engine.owners import Claim
 from streams.engine.producer import BarrierProducer, Fenced, Place, TransactionalProducer
 from streams.engine.recovery import MARKER_KEY, Abandoned, Marker, Recovered, Recovery
-from streams.engine.stages import Stage, Unit, changelog_topic, transactional_id
+from streams.engine.stages import Stage, Unit, changelog_topic
 from streams.engine.store import TOMBSTONES_KEPT_MS, Applied, Store, StoreMemory
 from streams.errors import Stop
 from streams.settings import Settings
+from tests.support import owning
 from tests.support.topics import create_topics, read_topic
 
 ROWS = 3 * CHUNK
@@ -45,6 +47,7 @@ class Bench:
         self.settings, self.topic = settings, changelog_topic(settings)
         self.store = Store(folder / "store", StoreMemory())
         create_topics(settings.bootstrap_servers, {self.topic: 1}, {"message.timestamp.type": "LogAppendTime"})
+        owning.ensure_owners(settings)
         self.stage = Stage("device", (), 1, self.topic, cast(Any, None))
         self.stopped = False
         self.recovery: Recovery | None = None
@@ -56,19 +59,15 @@ class Bench:
             producer.produce(self.topic, row, key, 0)
         producer.flush()
 
-    def producer(self) -> TransactionalProducer:
-        """The partition's writer, as each process has one."""
-        return TransactionalProducer(self.settings, transactional_id(self.settings, UNIT), 0)
-
     def recover(self, stop_after: int = 1 << 62, behind_barrier: Callable[[], None] = lambda: None) -> Recovered:
         """As a partition does that is assigned, and closed when so many offsets have been read."""
-        producer, barriers = self.producer(), Observed(self.settings, behind_barrier)
+        ownership, barriers = owning.ownership(self.settings, UNIT), Observed(self.settings, behind_barrier)
 
         def stopped() -> bool:
             way = recovery.remaining
             return way is not None and way.at - way.start >= stop_after
 
-        recovery = Recovery(self.settings, UNIT, self.stage, self.store, producer, barriers, stopped, FaultPoints())
+        recovery = Recovery(self.settings, UNIT, self.stage, self.store, ownership, barriers, stopped, FaultPoints())
         self.recovery = recovery
         self.store.open()
         try:
@@ -114,8 +113,8 @@ def test_one_that_was_interrupted_goes_on_where_it_was(bench: Bench) -> None:
 
 def test_a_writer_that_has_been_replaced_adds_nothing_behind_what_is_read(bench: Bench) -> None:
     """Faults S16."""
-    zombie, last = bench.producer(), (bench.topic, MARKER_KEY, MARKER.encode(), None)
-    zombie.start(lambda: False)
+    zombie = owning.owning(bench.settings, UNIT, "zombie")
+    last = (bench.topic, MARKER_KEY, MARKER.encode(), None)
     zombie.write([(bench.topic, b"d1", b"in time", None)], last, lambda step: None)
     said: list[str] = []
 
@@ -130,6 +129,44 @@ def test_a_writer_that_has_been_replaced_adds_nothing_behind_what_is_read(bench:
     assert bench.store.read([b"d1"]) == [b"in time"]
     committed = read_topic(bench.settings.bootstrap_servers, bench.topic)
     assert [record.value for record in committed if record.key == b"d1"] == [b"in time"]
+
+
+def test_of_two_that_open_a_partition_at_once_one_may_write(bench: Bench) -> None:
+    """Faults S16: each has claimed the partition, and each has been told to go on; who claimed later fences the other
+    one off.
+    """
+    bench.write(iter([]))
+    last = (bench.topic, MARKER_KEY, MARKER.encode(), None)
+    earlier = owning.owning(bench.settings, UNIT, "earlier")
+    later = owning.owning(bench.settings, UNIT, "later")
+    with pytest.raises(Fenced):
+        earlier.write([], last, lambda step: None)
+    assert later.write([], last, lambda step: None).offset > 0
+
+
+def test_an_id_is_fenced_off_before_it_has_claimed_when_it_began_before(bench: Bench) -> None:
+    """A process that stood still between its beginning and its claim finds who came meanwhile, and fences it off: who
+    counts is who claimed last.
+    """
+    late = TransactionalProducer(bench.settings, "late", 0)
+    late.start(lambda: False)
+    current = owning.owning(bench.settings, UNIT, "current")
+    last = (bench.topic, MARKER_KEY, MARKER.encode(), None)
+    current.write([], last, lambda step: None)
+    owning.ownership(bench.settings, UNIT, "late").take(lambda: False)
+    with pytest.raises(Fenced):
+        current.write([], last, lambda step: None)
+    late.write([], last, lambda step: None)
+
+
+def test_claims_are_forgotten_when_who_made_them_cannot_write_and_the_state_is_read(bench: Bench) -> None:
+    for name in ("a", "b"):
+        owning.owning(bench.settings, UNIT, name)
+    standing = owning.owners(bench.settings)
+    assert standing.claim(Claim(UNIT, "c"), lambda: False) == ["a", "b"]
+    bench.recover()
+    assert len(standing.claim(Claim(UNIT, "c"), lambda: False)) == 1, "the one that has the partition now"
+    assert len(owning.owners(bench.settings).claim(Claim(UNIT, "c"), lambda: False)) == 1
 
 
 def leave_behind(bench: Bench, rows: dict[bytes, bytes | None], applied: Applied) -> None:

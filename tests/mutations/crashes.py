@@ -11,7 +11,7 @@ PRODUCER = "streams/engine/producer.py"
 WORKER = "streams/engine/worker.py"
 STORE = "streams/engine/store.py"
 TRANSPORT = "streams/engine/transport.py"
-STAGES = "streams/engine/stages.py"
+OWNERS = "streams/engine/owners.py"
 
 AT_CHECKPOINT = "tests/unit/engine/test_checkpoint.py"
 AT_CRASH = "tests/integration/test_engine_crash.py::test_killed_at_a_step_of_the_protocol"
@@ -28,9 +28,10 @@ REPLACED = f"{AT_RECOVERY}::test_a_writer_that_has_been_replaced_adds_nothing_be
 REFUSED = "write_opt=_unlogged())\n        except Exception"
 
 #: The state is written before the transaction that it comes from.
-STORED_FIRST = """        before = self._store.applied() or Applied(0, 0)
+WRITTEN = "        return await self._writer.write("
+STORED_FIRST = f"""        before = self._store.applied() or Applied(0, 0)
         self._store.write(output.puts, before)
-        place = self._producer.write("""
+{WRITTEN}"""
 
 MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
@@ -53,7 +54,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "S1",
         "the state stored only behind the commit",
         CHECKPOINT,
-        "        place = self._producer.write(",
+        WRITTEN,
         STORED_FIRST,
         (f"{AT_CRASH}[device stage, state kept-produced]",),
     ),
@@ -61,7 +62,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "S1",
         "the state stored only behind the commit (seen without a broker)",
         CHECKPOINT,
-        "        place = self._producer.write(",
+        WRITTEN,
         STORED_FIRST,
         (f"{AT_CHECKPOINT}::test_the_state_is_stored_behind_the_commit_with_how_far_it_reaches",),
     ),
@@ -239,15 +240,35 @@ MUTATIONS: tuple[Mutation, ...] = (
         WORKER,
         "        await self._open(fresh)\n",
         "",
-        (f"{AT_REBALANCE}::test_a_partition_whose_producer_was_fenced_while_the_group_counts_on_it_is_opened_anew",),
+        (
+            f"{AT_REBALANCE}::test_partitions_whose_writer_was_fenced_off_while_the_group_counts_on_them_are_opened_anew",
+        ),
     ),
     Mutation(
         "S4",
         "what was committed before looked for after an abort, which may have rolled it back",
         PRODUCER,
-        'if found == "there":',
-        "if True:",
+        'if found != "there":',
+        "if False:",
         (f"{AT_PRODUCER}::test_what_was_rolled_back_with_an_abort_ends_the_producer",),
+    ),
+    Mutation(
+        "S4",
+        "what was committed before looked for when a broker went away, before the next is committed",
+        PRODUCER,
+        "        if not self._shaken:\n            return\n        self._shaken = False",
+        "        return",
+        (
+            f"{AT_PRODUCER}::test_when_a_broker_went_away_the_transaction_before_must_be_there_before_the_next_is_committed",
+        ),
+    ),
+    Mutation(
+        "S4",
+        "what was committed before looked for when a broker went away, though nothing more is written",
+        PRODUCER,
+        "        if self._shaken:\n            self._shaken = False",
+        "        if False:\n            self._shaken = False",
+        (f"{AT_PRODUCER}::test_when_nothing_more_is_written_that_is_looked_for_all_the_same",),
     ),
     Mutation(
         "S5",
@@ -299,17 +320,25 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "S16",
-        "one id for all who write for a partition",
-        STAGES,
-        'return f"{settings.worker_id}-{unit.stage}-{unit.number}"',
-        "return f\"{settings.worker_id}-{unit.stage}-{unit.number}-{__import__('uuid').uuid4()}\"",
+        "those known who claimed a partition before",
+        OWNERS,
+        "return [name for name in self._claims.names(claim.unit) if name != claim.name]",
+        "return []",
+        (REPLACED,),
+    ),
+    Mutation(
+        "S16",
+        "those fenced off who claimed a partition before",
+        OWNERS,
+        "self._producer(name).start(stopped)",
+        "pass",
         (REPLACED,),
     ),
     Mutation(
         "S16",
         "the fence before the state is read back",
         RECOVERY,
-        "self._producer.start(self._stopped)",
+        "self._ownership.take(self._stopped)",
         "pass",
         (REPLACED,),
     ),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +14,7 @@ from streams.engine.checkpoint import Checkpoint
 from streams.engine.faults import FaultPoints
 from streams.engine.holds import Holds
 from streams.engine.output import Outgoing, Output
-from streams.engine.producer import Place, Row
+from streams.engine.producer import Place, Row, Write
 from streams.engine.raw import Raw
 from streams.engine.recovery import MARKER_KEY, Marker
 from streams.engine.stages import Stage, Unit
@@ -33,7 +32,7 @@ class Deciding:
 
 
 class Bench:
-    """A checkpoint over a real store; `self.writes` is what its producer was given, by transaction."""
+    """A checkpoint over a real store; `self.writes` is what its writer was given, by transaction."""
 
     def __init__(self, folder: Path) -> None:
         self.store = Store(folder, StoreMemory())
@@ -42,13 +41,15 @@ class Bench:
         #: What the store held while the transaction was open.
         self.stored: bytes | None = b"?"
         stage = Stage("device", (EVENTS,), 1, "changelog", cast(Any, Deciding()))
-        given = (self.store, cast(Any, self), Holds(), BEFORE, ManualClock(), ThreadPoolExecutor(1), FaultPoints())
+        given = (self.store, cast(Any, self), Holds(), BEFORE, ManualClock(), FaultPoints())
         self.checkpoint = Checkpoint(Unit("device", 0), stage, *given)
 
-    def write(self, rows: Iterable[Row], last: Row, on_step: Callable[[str], None]) -> Place:
-        self.writes.append([*rows, last])
+    async def write(self, write: Write, committed: Callable[[Place], None]) -> Place:
+        self.writes.append([*write.rows, write.last])
         (self.stored,) = self.store.read([b"dk"])
-        return Place(41, 1_000, 0.0)
+        place = Place(41, 1_000, 0.0)
+        committed(place)
+        return place
 
 
 @pytest.fixture

@@ -185,3 +185,31 @@ def test_progress_never_passes_a_record_that_was_not_taken(history, moment):
     taken = merge.take(7)
     left = [record.appended for one in history for record in one if record not in taken]
     assert all(appended >= merge.progress() for appended in left)
+
+
+def test_it_is_unsure_of_what_is_later_than_another_source_is_known_to():
+    merge = two()
+    merge.feed(INSTALLS, records(INSTALLS, [5]), 1)
+    merge.feed(EVENTS, records(EVENTS, [4, 10]), 2)
+    assert merge.waits() is None, "the first may go"
+    assert merge.unsure() == Wait((INSTALLS,), 10)
+    merge.stood_at(INSTALLS, end=1, moment=11)
+    assert merge.unsure() is None
+    assert [record.appended for record in merge.take(100)] == [4, 5, 10]
+    assert merge.unsure() is None, "nothing is buffered"
+
+
+@given(
+    st.lists(st.integers(0, 20), max_size=5),
+    st.lists(st.integers(0, 20), max_size=5),
+    st.lists(st.integers(0, 20), max_size=5),
+    st.integers(0, 25),
+)
+def test_when_it_is_not_unsure_everything_goes_at_once(one: list[int], two: list[int], three: list[int], moment: int):
+    merge = Merge[Record](SOURCES)
+    for topic, times in zip((EVENTS, INSTALLS, MORE), (one, two, three), strict=True):
+        merge.feed(topic, records(topic, sorted(times)), len(times))
+        merge.stood_at(topic, end=len(times), moment=moment)
+    unsure = merge.unsure()
+    taken = merge.take(100)
+    assert (len(taken) < len(one) + len(two) + len(three)) == (unsure is not None)

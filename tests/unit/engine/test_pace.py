@@ -1,40 +1,45 @@
-"""The pace of checkpoints: a process makes about as many in a second however many partitions it has."""
+"""The pace of checkpoints: all partitions of a process take their batches in common rounds."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.engine.pace import LEAST_S, MOST_S, RECENT_S, SHARE_S, Pace
+from streams.engine.pace import JOIN_S, ROUND_S, Pace
 
 
-def test_a_lone_partition_waits_the_least():
-    assert Pace().taken("a", 10.0) == 10.0 + LEAST_S
+def test_the_first_batch_waits_for_nothing():
+    assert Pace().wait(10.0) == 0.0
 
 
-@given(st.integers(1, 300))
-def test_the_wait_grows_with_the_partitions_that_have_something_to_do(partitions: int):
+def test_who_comes_soon_takes_part_and_who_comes_later_waits_for_the_next_round():
     pace = Pace()
-    waits = [pace.taken(number, 5.0) - 5.0 for number in range(partitions)]
-    assert waits == sorted(waits)
-    assert abs(waits[-1] - min(MOST_S, max(LEAST_S, partitions * SHARE_S))) < 1e-9
+    pace.taken(10.0)
+    assert pace.wait(10.0 + JOIN_S / 2) == 0.0
+    late = 10.0 + JOIN_S * 2
+    assert abs(pace.wait(late) - (10.0 + ROUND_S - late)) < 1e-9
+    assert pace.wait(10.0 + ROUND_S + 0.001) == 0.0
 
 
-def test_a_partition_that_has_nothing_to_do_any_more_does_not_count():
-    pace = Pace()
-    for number in range(20):
-        pace.taken(number, 1.0)
-    assert pace.taken(0, 1.0 + RECENT_S) - (1.0 + RECENT_S) > LEAST_S
-    later = 1.1 + RECENT_S
-    assert abs(pace.taken(0, later) - later - LEAST_S) < 1e-9
-
-
-@given(st.lists(st.tuples(st.integers(0, 9), st.floats(0, 0.5)), max_size=100))
-def test_a_partition_that_takes_again_and_again_counts_once(batches: list[tuple[int, float]]):
+@given(st.lists(st.floats(0, 0.05), max_size=200))
+def test_rounds_begin_no_faster_than_they_may_however_many_partitions_there_are(gaps: list[float]):
     pace, now = Pace(), 0.0
-    recent: dict[int, float] = {}
-    for unit, passed in batches:
-        now += passed
-        recent[unit] = now
-        active = sum(now - at <= RECENT_S for at in recent.values())
-        assert abs(pace.taken(unit, now) - now - min(MOST_S, max(LEAST_S, SHARE_S * active))) < 1e-9
+    begun: list[float] = []
+    for gap in gaps:
+        now += gap
+        if pace.wait(now) > 0:
+            continue
+        if not begun or now - begun[-1] >= JOIN_S:
+            begun.append(now)
+        pace.taken(now)
+    assert all(later - earlier >= ROUND_S - 1e-9 for earlier, later in pairwise(begun))
+
+
+def test_a_full_batch_in_between_begins_a_round_of_its_own():
+    pace = Pace()
+    pace.taken(10.0)
+    pace.taken(10.015)
+    assert pace.wait(10.016) == 0.0
+    assert pace.wait(10.03) > 0

@@ -34,6 +34,8 @@ def partition(tmp_path: Path) -> Partition:
         faults=FaultPoints(),
         readers=threads,
         pace=Pace(),
+        owners=cast(Any, None),
+        writers=cast(Any, None),
     )
     return Partition(Unit("device", 0), Stage("device", SOURCES, 1, "changelog", cast(Any, None)), shared)
 

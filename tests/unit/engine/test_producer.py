@@ -1,4 +1,4 @@
-"""The transactional producer of a partition, with a client that refuses."""
+"""The transactional producer, with a client that refuses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from streams.engine import fate
-from streams.engine.producer import Fenced, Refused, Row, TransactionalProducer, Trouble, untold
+from streams.engine.producer import Fenced, Refused, Row, TransactionalProducer, Trouble, Write, untold
 from streams.settings import Settings
 
 
@@ -48,8 +48,13 @@ class SmallQueue:
 
     def poll(self, timeout: float) -> None:
         self.queued = 0
-        for report in self._reports:
+        reports, self._reports = self._reports, []
+        for report in reports:
             report()
+
+    def flush(self, timeout: float) -> int:
+        self.poll(timeout)
+        return 0
 
     def commit_transaction(self, timeout: float) -> None:
         pass
@@ -207,3 +212,96 @@ def test_what_was_rolled_back_with_an_abort_ends_the_producer(
     monkeypatch.setattr(fate, "of", lambda settings, record: found)
     with pytest.raises(Fenced, match=found):
         two_writes(Failing(commits=0))
+
+
+def group(producer: TransactionalProducer, *partitions: int) -> list[int]:
+    """One transaction with something for each of these; where their last records lie."""
+    row: Row = ("jobs", b"k", b"1", None)
+    writes = [Write(number, [row], ("changelog", b"m", b"{}", None), lambda step: None) for number in partitions]
+    return [place.offset for place in producer.write_all(writes)]
+
+
+def test_what_several_partitions_have_is_in_one_transaction_and_each_learns_where_its_own_lies() -> None:
+    producer = TransactionalProducer(Settings(), "w-1", 0)
+    producer._producer = client = SmallQueue()  # type: ignore[assignment]
+    assert group(producer, 3, 1) == [1, 3]
+    assert [(topic, place) for topic, _, _, place in client.written] == [
+        ("jobs", 3),
+        ("changelog", 3),
+        ("jobs", 1),
+        ("changelog", 1),
+    ]
+
+
+def test_after_an_abort_the_whole_transaction_before_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of its partitions the one that was aborted may have had only some."""
+    asked: list[fate.Lying] = []
+
+    def look(settings: Settings, record: fate.Lying) -> fate.Fate:
+        asked.append(record)
+        return "there"
+
+    monkeypatch.setattr(fate, "of", look)
+    producer = TransactionalProducer(Settings(), "w-1", 0)
+    producer._producer = client = Failing(commits=0)  # type: ignore[assignment]
+    group(producer, 0)
+    group(producer, 1, 2)
+    client.commits = 1
+    group(producer, 2, 3)
+    assert [(record.partition, record.offset) for record in asked] == [(2, 5), (1, 3)]
+
+
+class Leaving(Failing):
+    """A client that is told of a broker that went away while the records of a transaction are on their way."""
+
+    def __init__(self, producer: TransactionalProducer, at: int) -> None:
+        super().__init__(commits=0)
+        self._producer, self._flushes = producer, at
+        self.committed = 0
+
+    def flush(self, timeout: float) -> int:
+        self._flushes -= 1
+        if not self._flushes:
+            self._producer._on_error(KafkaError(KafkaError._TRANSPORT, "gone"))
+        return super().flush(timeout)
+
+    def commit_transaction(self, timeout: float) -> None:
+        self.committed += 1
+
+
+@pytest.mark.parametrize("found", ["there", "open"])
+def test_when_a_broker_went_away_the_transaction_before_must_be_there_before_the_next_is_committed(
+    monkeypatch: pytest.MonkeyPatch, found: fate.Fate
+) -> None:
+    """What hangs of it would be ended by the next one in those partitions only that both have."""
+    asked: list[fate.Lying] = []
+
+    def look(settings: Settings, record: fate.Lying) -> fate.Fate:
+        asked.append(record)
+        return found
+
+    monkeypatch.setattr(fate, "of", look)
+    producer = TransactionalProducer(Settings(), "w-1", 0)
+    producer._producer = client = Leaving(producer, 2)  # type: ignore[assignment]
+    group(producer, 0, 1)
+    if found == "there":
+        group(producer, 1)
+        assert (client.committed, client.aborted) == (2, 0)
+        assert [record.partition for record in asked] == [0, 1]
+        group(producer, 1)
+        assert len(asked) == 2, "asked once"
+    else:
+        with pytest.raises(Fenced, match="open"):
+            group(producer, 1)
+        assert (client.committed, client.aborted) == (1, 1)
+
+
+def test_when_nothing_more_is_written_that_is_looked_for_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fate, "of", lambda settings, record: "open")
+    producer = TransactionalProducer(Settings(), "w-1", 0)
+    producer._producer = Leaving(producer, 0)  # type: ignore[assignment]
+    group(producer, 0)
+    producer.make_sure_when_shaken()
+    producer._on_error(KafkaError(KafkaError._TRANSPORT, "gone"))
+    with pytest.raises(Fenced, match="open"):
+        producer.make_sure_when_shaken()

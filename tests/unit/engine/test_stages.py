@@ -8,7 +8,7 @@ import pytest
 
 from schemas.config import Source
 from streams import kafka
-from streams.engine.stages import Stage, Unit, changelog_topic, transactional_id, users_source
+from streams.engine.stages import Stage, Unit, changelog_topic, users_source
 from streams.settings import Settings
 
 SETTINGS = Settings(topic_prefix="p.", worker_id="w")
@@ -19,7 +19,6 @@ USER = Stage("user", (users_source(SETTINGS),), 16, "w-user-changelog", cast(Any
 
 def test_each_stage_writes_under_its_own_name() -> None:
     units = [Unit("device", 3), Unit("user", 3)]
-    assert [transactional_id(SETTINGS, unit) for unit in units] == ["w-device-3", "w-user-3"]
     assert [changelog_topic(SETTINGS, unit.stage) for unit in units] == ["w-device-changelog", "w-user-changelog"]
     assert list(map(str, units)) == ["partition 3", "user partition 3"]
 

@@ -1,0 +1,196 @@
+"""Who may write for a partition of a stage: one process at a time, whatever the others still believe.
+
+A process writes under a transactional id of its own, one for all its partitions, that is never used again. Before it
+reads a partition's state it claims the partition: a plain record in a topic of one partition, which puts all claims in
+one order. Whoever claimed before it is then fenced off by that id, and can commit nothing any more, for no partition:
+such a process is dead, or is not a member of the group any more, or it has begun with another id. Of two that claim at
+the same time the later one finds the earlier one's claim, so that there is never a writer that nobody fences off.
+
+*Why not an id for each partition*, which would fence by itself: then each partition has its own transactions, and a
+transaction costs the brokers and the worker the same whatever is in it.
+
+Blocking; safe to use from several threads.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from streams.engine import changelog, fate
+from streams.engine.fate import Stopped
+from streams.engine.producer import TRIES, BarrierProducer, TransactionalProducer, Trouble, untold
+from streams.engine.stages import Unit, owners_topic
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+#: A producer that only fences off holds next to nothing.
+QUEUED = 10 << 20
+
+
+class Claim(NamedTuple):
+    """That the process that writes under `name` claims a partition."""
+
+    unit: Unit
+    name: str
+
+    def encode(self) -> bytes:
+        return f"{self.unit.stage}/{self.unit.number}/{self.name}".encode()
+
+
+class Claims:
+    """All claims that stand, as their records are read in order. Pure."""
+
+    def __init__(self) -> None:
+        #: Keys in the order of the claims.
+        self._standing: dict[bytes, None] = {}
+
+    def add(self, key: bytes, stands: bool) -> None:
+        """The next record: a claim, or that it has been withdrawn."""
+        self._standing.pop(key, None)
+        if stands:
+            self._standing[key] = None
+
+    def names(self, unit: Unit) -> list[str]:
+        """Who claims this partition, the earliest first."""
+        prefix = Claim(unit, "").encode()
+        return [key[len(prefix) :].decode() for key in self._standing if key.startswith(prefix)]
+
+
+class Owners:
+    """The claims of all processes, as this one reads and makes them."""
+
+    def __init__(self, settings: Settings, barriers: BarrierProducer, trouble: Trouble = untold) -> None:
+        self._settings, self._barriers, self._trouble = settings, barriers, trouble
+        self._topic = owners_topic(settings)
+        self._claims = Claims()
+        #: The offset of the record that is read next.
+        self._next = 0
+        self._fenced: set[str] = set()
+        self._reading, self._fencing = threading.Lock(), threading.Lock()
+
+    def claim(self, claim: Claim, stopped: Stopped) -> list[str]:
+        """Claim a partition; by whom it is claimed else, the earliest first. Of those who claim later each is told of
+        this one. Raises KafkaException when `stopped()`.
+        """
+        own = self._barriers.write(self._topic, 0, claim.encode(), b"1", stopped)
+        with self._reading:
+            self._read_behind(own.offset, stopped)
+            return [name for name in self._claims.names(claim.unit) if name != claim.name]
+
+    def withdraw(self, claims: Collection[Claim], stopped: Stopped) -> None:
+        """Of claims under ids that have been fenced off nobody needs to know any more."""
+        for claim in claims:
+            self._barriers.write(self._topic, 0, claim.encode(), None, stopped)
+
+    def fence(self, name: str, stopped: Stopped) -> None:
+        """Nothing is ever committed under this id again, and what was open is aborted when this returns."""
+        with self._fencing:
+            if name not in self._fenced:
+                self._producer(name).start(stopped)
+                self._fenced.add(name)
+
+    def started(self, name: str, reach: Collection[tuple[str, int]], stopped: Stopped) -> TransactionalProducer:
+        """A producer under an id that was fenced off, which can end what hangs under it."""
+        producer = self._producer(name, reach)
+        producer.start(stopped)
+        return producer
+
+    def one_at_a_time(self) -> threading.Lock:
+        """Two producers under one id would fence off each other."""
+        return self._fencing
+
+    def _producer(self, name: str, reach: Collection[tuple[str, int]] = ()) -> TransactionalProducer:
+        return TransactionalProducer(self._settings, name, 0, self._trouble, QUEUED, reach)
+
+    def _read_behind(self, offset: int, stopped: Stopped) -> None:
+        if self._next > offset:
+            return
+        consumer = changelog.consumer(self._settings, f"{self._settings.worker_id}-owners", enable_partition_eof=True)
+        try:
+            consumer.assign([TopicPartition(self._topic, 0, self._next)])
+            for message in self._messages(consumer, stopped):
+                error = message.error()
+                if error is None:
+                    self._claims.add(message.key() or b"", message.value() is not None)
+                    self._next = (message.offset() or 0) + 1
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    # A claim that others have withdrawn may not be there any more.
+                    self._next = max(self._next, message.offset() or 0)
+                else:
+                    log.warning("%s: %s", self._topic, error.str())
+                if self._next > offset:
+                    return
+        finally:
+            consumer.close()
+
+    @staticmethod
+    def _messages(consumer: Consumer, stopped: Stopped) -> Iterator[Message]:
+        while True:
+            if stopped():
+                raise KafkaException(KafkaError(KafkaError._FAIL, "stopped"))
+            yield from consumer.consume(changelog.CHUNK, changelog.WAIT_S)
+
+
+class Ownership:
+    """Of one partition, for the writer of this name. `reach`: every partition that transactions with something for
+    this one may have written to.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        owners: Owners,
+        claim: Claim,
+        changelog: str,
+        reach: Sequence[tuple[str, int]],
+    ) -> None:
+        self._settings, self._owners, self._claim = settings, owners, claim
+        self._changelog, self._reach = changelog, reach
+        #: Who wrote for this partition before.
+        self._others: list[str] = []
+
+    @property
+    def name(self) -> str:
+        """The transactional id that the partition is written under from now on."""
+        return self._claim.name
+
+    def take(self, stopped: Stopped) -> None:
+        """When this returns nobody else can commit for the partition, and what others left open is over. The writer
+        must have been started before: then whoever fences it off later finds an id that can be fenced off.
+
+        Raises `Fenced`, and KafkaException when `stopped()`.
+        """
+        self._others = self._owners.claim(self._claim, stopped)
+        for name in self._others:
+            self._owners.fence(name, stopped)
+        # What they have left open and nobody knows of any more would be waited for for ever.
+        number = self._claim.unit.number
+        for _ in range(TRIES):
+            if not fate.hangs(self._settings, self._changelog, number, stopped):
+                return
+            fate.tell_of_hanging(self.name, self._changelog, number)
+            self.throw_away(stopped)
+        if fate.hangs(self._settings, self._changelog, number, stopped):
+            fate.tell_of_unending(self._changelog, number)
+
+    def throw_away(self, stopped: Stopped) -> None:
+        """End what hangs of others in all partitions in reach; see `TransactionalProducer.throw_away`."""
+        for producer in self._producers(stopped):
+            producer.throw_away(stopped)
+
+    def settle(self, stopped: Stopped) -> None:
+        """The partition's state has been read back: what others have left behind is dealt with."""
+        self._owners.withdraw([Claim(self._claim.unit, name) for name in self._others], stopped)
+        self._others = []
+
+    def _producers(self, stopped: Stopped) -> Iterator[TransactionalProducer]:
+        """Under the ids of the others, the latest first; while one is used no other thread uses one."""
+        for name in reversed(self._others):
+            with self._owners.one_at_a_time():
+                yield self._owners.started(name, self._reach, stopped)
