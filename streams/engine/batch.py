@@ -43,6 +43,8 @@ class Batch:
         self.devices = Devices(read, setting.index.lookbacks, limits.record_bytes, limits.held_records)
         self.output = telling.output
         self._released = 0
+        #: What became of the records that were folded: counted here, for a plain dictionary is faster than a counter.
+        self._results: dict[tuple[str, ...], int] = {}
 
     def take(self, raw: Raw, placed: Entry | Refused | Elsewhere) -> None:
         """Decide the next record."""
@@ -73,6 +75,7 @@ class Batch:
 
     def finish(self) -> Output:
         """The output, states included. The batch is over."""
+        self.output.counts.update(self._results)
         output = self._telling.finish(self._read)
         output.puts.update(self.devices.rows())
         return output
@@ -89,8 +92,14 @@ class Batch:
             return
         # The record that makes its device hold too many is released with the others: then its fact has an entry of its
         # own.
-        result = next((fact.result for fact in step.facts if fact.entry is entry), "processed")
-        self.output.counts["records_total", raw.topic, result] += 1
+        result = "processed"
+        for fact in step.facts:
+            if fact.entry is entry:
+                result = fact.result
+                break
+        results = self._results
+        key = ("records_total", raw.topic, result)
+        results[key] = results.get(key, 0) + 1
         if result != "held":
             self.output.decided_from.append(entry.appended)
         for fact in step.facts:

@@ -15,7 +15,7 @@ from schemas.config import Configuration
 from streams.attribution import identity
 from streams.attribution.entry import Entry, Rejection
 from streams.engine.batch import Batch, Elsewhere, Refused
-from streams.engine.devices import Devices, Read
+from streams.engine.devices import Read
 from streams.engine.holds import Holds
 from streams.engine.output import Limits, Names, Outgoing, Output, Setting
 from streams.engine.raw import Raw
@@ -95,14 +95,16 @@ class Pipeline:
             elif (app := apps.get(found.app_id)) is None:
                 placed.append(Refused("unknown_app", found.app_id))
             else:
-                origin = f"{raw.topic}-{raw.partition}-{raw.offset}"
+                # It stands in for an id: mostly there is one.
+                origin = "" if found.id else f"{raw.topic}-{raw.partition}-{raw.offset}"
                 entry = identity.place(found, raw.source.record, raw.appended, origin, app)
                 if isinstance(entry, Rejection):
                     placed.append(Refused(entry.reason, entry.detail))
                 else:
                     placed.append(entry)
-        batch.devices.load([entry.device_key for entry in placed if isinstance(entry, Entry)])
-        self._check_partitions(records, placed, batch.devices, partitions)
+        unknown = batch.devices.load([entry.device_key for entry in placed if isinstance(entry, Entry)])
+        if unknown:
+            self._check_partitions(records, placed, unknown, partitions)
         for raw, place in zip(records, placed, strict=True):
             if not batch.release_before(raw.appended):
                 break
@@ -112,7 +114,7 @@ class Pipeline:
         return batch.finish()
 
     def _check_partitions(
-        self, records: Sequence[Raw], placed: list[Entry | Refused | Elsewhere], devices: Devices, partitions: int
+        self, records: Sequence[Raw], placed: list[Entry | Refused | Elsewhere], unknown: set[str], partitions: int
     ) -> None:
         """Whether every device that is new here belongs here. One with a state was looked at when it was new: so no
         state is ever split, and only the first record of a device pays for the hash.
@@ -121,7 +123,7 @@ class Pipeline:
         """
         seen: set[str] = set()
         for index, (raw, entry) in enumerate(zip(records, placed, strict=True)):
-            if not isinstance(entry, Entry) or entry.device_key in seen or devices.known(entry.device_key):
+            if not isinstance(entry, Entry) or entry.device_key in seen or entry.device_key not in unknown:
                 continue
             expected = self._partition_of(entry.device_key.encode("utf-8", "surrogatepass"), partitions)
             if expected == (raw.lies or raw).partition:

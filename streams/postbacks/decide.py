@@ -152,10 +152,11 @@ def _refusal(candidate: Candidate, derived: Derived, fact: Fact) -> str | None:
 
 def campaign_of(touch: Touch | None) -> tuple[str | None, str | None]:
     """The campaign's id and name, as they are counted."""
-    return (None, None) if touch is None else (_cut(touch.campaign_id), _cut(touch.campaign_name))
+    return (None, None) if touch is None else (cut_name(touch.campaign_id), cut_name(touch.campaign_name))
 
 
-def _cut(text: str | None) -> str | None:
+def cut_name(text: str | None) -> str | None:
+    """A name, if there is one, as it is counted."""
     return None if text is None else cut(text)
 
 
@@ -208,6 +209,6 @@ def _note(derived: Derived) -> DerivedNote:
     return DerivedNote(
         event=derived.event,
         attribution_number=derived.attribution.number,
-        publisher_name=_cut(touch.publisher_name) if touch else None,
-        agency_name=_cut(touch.agency_name) if touch else None,
+        publisher_name=cut_name(touch.publisher_name) if touch else None,
+        agency_name=cut_name(touch.agency_name) if touch else None,
     )
