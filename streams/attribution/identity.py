@@ -42,7 +42,8 @@ def place(record: Install | Event, kind: Kind, appended: int, origin: str, app: 
     if device_id is None:
         return Rejection("no_identifier", f"none of {', '.join(app.device_key)}")
     own_id, user_id = record.id or "", record.user_id or ""
-    if max(len(own_id), len(name), len(device_id), len(user_id)) > LONGEST_NAME:
+    lengths = (len(own_id), len(name), len(device_id), len(user_id))
+    if sum(lengths) > LONGEST_NAME and max(lengths) > LONGEST_NAME:
         return _too_long(id=own_id, event_name=name, identifier=device_id, user_id=user_id)
     if appended // DAY > LAST_DAY:
         return Rejection("time", "append time after the year 9999: it must be in milliseconds")
@@ -76,8 +77,10 @@ def identify(record: Install | Event, app: App) -> str | None:
         value = getattr(record, field)
         if value is not None:
             lower = value.lower()
-            zero = lower in _ZEROS and field in _ADVERTISING_IDS
-            setattr(record, field, None if zero else lower)
+            if lower in _ZEROS and field in _ADVERTISING_IDS:
+                lower = None
+            if lower != value:
+                setattr(record, field, lower)
     for field in app.device_key:
         value = getattr(record, field)
         if value:

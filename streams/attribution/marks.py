@@ -40,7 +40,11 @@ def place(marks: bytes, wanted: bytes, width: int = WIDTH) -> int:
 def has_seen(seen: list[Seen], wanted: bytes) -> bool:
     """Whether a record's mark is among those seen."""
     short = wanted[:SEEN_WIDTH]
-    return any(place(bundle.marks, short, SEEN_WIDTH) >= 0 for bundle in seen)
+    for bundle in seen:
+        marks = bundle.marks
+        if short in marks and place(marks, short, SEEN_WIDTH) >= 0:
+            return True
+    return False
 
 
 def see(seen: list[Seen], new: bytes, at: int, oldest: int | None, window: int) -> bool:
@@ -50,17 +54,24 @@ def see(seen: list[Seen], new: bytes, at: int, oldest: int | None, window: int) 
     spans up to an eighth of `window`, and is dropped as a whole. That cannot be noticed, because a record so old is too
     late before it is a duplicate.
     """
-    before = len(seen)
-    if oldest is not None:
-        seen[:] = [bundle for bundle in seen if bundle.until * _MINUTE >= oldest]
-    dropped = len(seen) < before
+    dropped = oldest is not None and _drop(seen, oldest)
     minute, span = -(-at // _MINUTE), window // (_BUNDLES * _MINUTE) or 1
-    if seen and minute // span <= seen[-1].until // span:
-        seen[-1].marks += new[:SEEN_WIDTH]
-        seen[-1].until = max(seen[-1].until, minute)
+    if seen and minute // span <= (last := seen[-1]).until // span:
+        last.marks += new[:SEEN_WIDTH]
+        if minute > last.until:
+            last.until = minute
     else:
         seen.append(Seen(minute, new[:SEEN_WIDTH]))
     return dropped
+
+
+def _drop(seen: list[Seen], oldest: int) -> bool:
+    """Drop the bundles that were over before `oldest`. Returns whether there were any: mostly not."""
+    for one in seen:
+        if one.until * _MINUTE < oldest:
+            seen[:] = [bundle for bundle in seen if bundle.until * _MINUTE >= oldest]
+            return True
+    return False
 
 
 def count_seen(seen: list[Seen]) -> int:

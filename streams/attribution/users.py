@@ -164,4 +164,4 @@ def decode(stored: bytes) -> User:
     """The user of a stored form. Raises `UnknownVersionError`, and `msgspec.DecodeError` when it is damaged."""
     if stored[:1] != _VERSION_BYTE:
         raise UnknownVersionError(stored[0] if stored else None, VERSION)
-    return _decoder.decode(memoryview(stored)[1:])
+    return _decoder.decode(stored[1:])
