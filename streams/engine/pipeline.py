@@ -88,8 +88,9 @@ class Pipeline:
         apps = self._setting.index.apps
         batch = Batch(self._setting, Telling(self._setting, partition, now, partitions), read, holds)
         placed: list[Entry | Refused | Elsewhere] = []
+        decoders = self._decoders
         for raw in records:
-            found = self._decoders[raw.topic].decode(raw.value)
+            found = decoders[raw.topic].decode(raw.value)
             if isinstance(found, Rejected):
                 placed.append(Refused(found.reason, found.detail))
             elif (app := apps.get(found.app_id)) is None:

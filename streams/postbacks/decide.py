@@ -80,7 +80,9 @@ def decide(index: Index, fact: Fact, now: int, level: Level, job_bytes: int, sco
     if level == "all":
         verdicts += _others(index, fact, scope, {verdict.postback_id for verdict in verdicts})
         verdicts += unfired(index, fact, scope)
-    return Decided(jobs, noes, _decision(index, fact, now, level, verdicts, scope))
+    if not verdicts and (level == "off" or (level == "nos" and fact.result in ("processed", "held"))):
+        return Decided(jobs, noes, None)
+    return Decided(jobs, noes, _decision(index, fact, now, verdicts, scope))
 
 
 def _addressed(index: Index, fact: Fact, scope: Scope) -> list[tuple[Candidate, Derived]]:
@@ -152,7 +154,10 @@ def _refusal(candidate: Candidate, derived: Derived, fact: Fact) -> str | None:
 
 def campaign_of(touch: Touch | None) -> tuple[str | None, str | None]:
     """The campaign's id and name, as they are counted."""
-    return (None, None) if touch is None else (cut_name(touch.campaign_id), cut_name(touch.campaign_name))
+    if touch is None:
+        return None, None
+    campaign_id, campaign_name = touch.campaign_id, touch.campaign_name
+    return campaign_id and cut(campaign_id), campaign_name and cut(campaign_name)
 
 
 def cut_name(text: str | None) -> str | None:
@@ -178,11 +183,7 @@ def _others(index: Index, fact: Fact, scope: Scope, answered: set[str]) -> Itera
                 yield Verdict(postback_id=candidate.postback.id, event=derived.event, reason="other_source")
 
 
-def _decision(
-    index: Index, fact: Fact, now: int, level: Level, verdicts: list[Verdict], scope: Scope
-) -> Decision | None:
-    if level == "off" or (level == "nos" and not verdicts and fact.result in ("processed", "held")):
-        return None
+def _decision(index: Index, fact: Fact, now: int, verdicts: list[Verdict], scope: Scope) -> Decision | None:
     if scope == "user" and not verdicts and not fact.derived:
         return None  # the device stage has told the rest
     entry = fact.entry
