@@ -7,8 +7,6 @@ which they are told.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import msgspec
 
 from schemas.config import SECOND, App
@@ -88,7 +86,7 @@ def entry_of(told: UserRecord) -> Entry:
     )
 
 
-class Judged(NamedTuple):
+class Judged(msgspec.Struct, frozen=True, gc=False):
     """What a record is to its user: `derived` are the derived events that fire, each with whether it goes by the
     current attribution of the device. `appears`: it is the user's first.
     """

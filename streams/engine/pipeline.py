@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from schemas.config import Configuration
 from streams.attribution import identity
-from streams.attribution.entry import Entry, Rejection
+from streams.attribution.entry import Entry
 from streams.engine.batch import Batch, Elsewhere, Refused
 from streams.engine.devices import Read
 from streams.engine.holds import Holds
@@ -99,10 +99,10 @@ class Pipeline:
                 # It stands in for an id: mostly there is one.
                 origin = "" if found.id else f"{raw.topic}-{raw.partition}-{raw.offset}"
                 entry = identity.place(found, raw.source.record, raw.appended, origin, app)
-                if isinstance(entry, Rejection):
-                    placed.append(Refused(entry.reason, entry.detail))
-                else:
+                if isinstance(entry, Entry):
                     placed.append(entry)
+                else:
+                    placed.append(Refused(entry.reason, entry.detail))
         unknown = batch.devices.load([entry.device_key for entry in placed if isinstance(entry, Entry)])
         if unknown:
             self._check_partitions(records, placed, unknown, partitions)

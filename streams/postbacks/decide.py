@@ -31,7 +31,7 @@ _encode = msgspec.json.Encoder().encode
 _copy = methodcaller("__copy__")
 
 
-class Ready(NamedTuple):
+class Ready(msgspec.Struct, frozen=True, gc=False):
     """A job, and how it stands in the delivery topic."""
 
     job: Job
@@ -45,7 +45,7 @@ class No(NamedTuple):
     touch: Touch | None
 
 
-class Decided(NamedTuple):
+class Decided(msgspec.Struct, frozen=True, gc=False):
     """The jobs of one record, the noes of the other postbacks that were addressed, at every level (those to jobs that
     are too large are dead letters), and what to write to the decisions topic (None: nothing at this level).
     """
@@ -69,14 +69,14 @@ def decide(index: Index, fact: Fact, now: int, level: Level, job_bytes: int, sco
             entry = fact.entry
             record_id = record_part(entry.device_key, entry.kind, entry.id, entry.at)
         answer = _decide_one(candidate, derived, fact, candidate.job_id(record_id), now, index.generation, job_bytes)
-        if isinstance(answer, Verdict):
-            noes.append(No(answer, derived.attribution.touch))
-            if level == "all" or (level == "nos" and answer.reason not in QUIET):
-                verdicts.append(answer)
+        if isinstance(answer, Ready):
+            jobs.append(answer)
+            if level == "all":
+                verdicts.append(_yes(answer.job))
             continue
-        jobs.append(answer)
-        if level == "all":
-            verdicts.append(_yes(answer.job))
+        noes.append(No(answer, derived.attribution.touch))
+        if level == "all" or (level == "nos" and answer.reason not in QUIET):
+            verdicts.append(answer)
     if level == "all":
         verdicts += _others(index, fact, scope, {verdict.postback_id for verdict in verdicts})
         verdicts += unfired(index, fact, scope)

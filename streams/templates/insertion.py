@@ -199,8 +199,8 @@ def _inserted(name: str, kind: macros.Kind, calls: tuple[Call, ...], spot: Spot,
     else:
         missing = "null" if spot.whole else ""
         lacking = read
-    finish, defers = _writer(kind, _steps_only(calls), spot, raw)
-    render = _renderer(read, finish, missing, f"{where}: {{{name}}}")
+    steps, defers = _writer(kind, _steps_only(calls), spot, raw)
+    render = Renderer(read, _in_a_row(steps), missing, f"{where}: {{{name}}}")
     return Insertion(None, render, lacking, defers or isinstance(missing, Deferred))
 
 
@@ -262,44 +262,33 @@ def _member_reader(whole: Read, member: str) -> Read:
     return read
 
 
-def _renderer(read: Read, steps: Sequence[Step], missing: Part | Refusal, where: str) -> Render:
-    *first, last = steps  # The last one writes the part.
-    only = first[0] if len(first) == 1 else None
+class Renderer:
+    """Writes the value of a macro. Called, it knows what to do when there is none, or when it cannot be written: its
+    `write` raises `Unrenderable` then.
+    """
 
-    def absent() -> Part:
-        if isinstance(missing, Refusal):
-            raise Refused(missing)
-        return missing
+    __slots__ = ("_missing", "_where", "read", "write")
 
-    def render(given: Values) -> Part:
-        value = read(given)
+    def __init__(self, read: Read, write: Step, missing: Part | Refusal, where: str) -> None:
+        self.read, self.write = read, write
+        self._missing, self._where = missing, where
+
+    def __call__(self, given: Values) -> Part:
+        value = self.read(given)
         if value is None:
-            return absent()
+            if isinstance(self._missing, Refusal):
+                raise Refused(self._missing)
+            return self._missing
         try:
-            for step in first:
-                value = step(value)
-            return last(value)  # type: ignore[no-any-return]
+            return self.write(value)  # type: ignore[no-any-return]
         except Unrenderable as problem:
-            raise Refused(Refusal("unrenderable", f"{where}: {problem}")) from None
+            raise Refused(Refusal("unrenderable", f"{self._where}: {problem}")) from None
 
-    def render_in_two(given: Values) -> Part:
-        value = read(given)
-        if value is None:
-            return absent()
-        try:
-            return last(only(value))  # type: ignore[no-any-return,misc]
-        except Unrenderable as problem:
-            raise Refused(Refusal("unrenderable", f"{where}: {problem}")) from None
 
-    def render_at_once(given: Values) -> Part:
-        value = read(given)
-        if value is None:
-            return absent()
-        try:
-            return last(value)  # type: ignore[no-any-return]
-        except Unrenderable as problem:
-            raise Refused(Refusal("unrenderable", f"{where}: {problem}")) from None
-
-    if not first:
-        return render_at_once
-    return render if only is None else render_in_two
+def _in_a_row(steps: Sequence[Step]) -> Step:
+    """The steps as one."""
+    if len(steps) == 1:
+        return steps[0]
+    *before, last = steps
+    first = _in_a_row(before)
+    return lambda value: last(first(value))
