@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from schemas import times
 from schemas.config import DAY, MINUTE, App
 from schemas.record import Event, Install
@@ -20,6 +22,7 @@ SKEW = 5 * MINUTE
 LONGEST_NAME = 1_000
 
 _LOWER_CASED = ("google_aid", "ios_ifa", "windows_aid", "ios_ifv")
+_lower_cased = attrgetter(*_LOWER_CASED)
 _ADVERTISING_IDS = frozenset({"google_aid", "ios_ifa", "windows_aid"})
 _ZEROS = frozenset({"0" * 32, "00000000-0000-0000-0000-000000000000"})
 
@@ -73,8 +76,7 @@ def _too_long(**names: str) -> Rejection:
 
 def identify(record: Install | Event, app: App) -> str | None:
     """The first identifier present in the app's order, None when there is none. Normalises the record's identifiers."""
-    for field in _LOWER_CASED:
-        value = getattr(record, field)
+    for field, value in zip(_LOWER_CASED, _lower_cased(record), strict=True):
         if value is not None:
             lower = value.lower()
             if lower in _ZEROS and field in _ADVERTISING_IDS:

@@ -5,6 +5,8 @@ Both stages tell their facts in the same way; each decides the postbacks of its 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from schemas.dead_letter import DeadLetter
@@ -23,6 +25,8 @@ _encode = msgspec.json.Encoder().encode
 
 #: Facts that the user stage is told of: the record was a new one to its device.
 _TOLD = frozenset(("processed", "reinstall"))
+#: A user mostly comes back soon, and the hash of a key takes longer than all else that is done to place it.
+_partition_of = lru_cache(maxsize=32_768)(kafka.partition_of)
 #: Facts that nothing is decided for when nothing has fired: `decide` would have no decision to write.
 _SILENT: dict[Level, frozenset[str]] = {
     "off": frozenset(RESULTS),
@@ -105,7 +109,7 @@ class Telling:
             what = f"for the user stage: {len(value):,} bytes, at most {self._setting.limits.job_bytes:,} are possible"
             self.dead_letter(self.letters.of_entry(entry, "too_large", what))
             return
-        partition = kafka.partition_of(key, self._users_partitions)
+        partition = _partition_of(key, self._users_partitions)
         self.output.outgoing.append(tuple.__new__(Outgoing, (self._setting.names.users, key, value, partition)))
 
 

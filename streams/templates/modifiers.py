@@ -153,7 +153,7 @@ MODIFIERS: dict[str, Modifier] = {
             "number",
             _plain(values.unix),
             "a time as whole seconds since 1970",
-            as_is=_plain(lambda at: repr(values.unix(at))),
+            as_is=_plain(lambda at: repr(at // 1000 if type(at) is int else values.unix(at))),
         ),
         Modifier("unix_ms", "time", "number", _plain(lambda at: at), "a time as milliseconds since 1970"),
         Modifier(
