@@ -30,14 +30,15 @@ class Due(msgspec.Struct, frozen=True, gc=False):
 class Plan(msgspec.Struct, frozen=True):
     """What a name means: which derived events may be due, and what it does to the windows.
 
-    `always` are those of `due` that fire every time; when all bits of `mask` are used up, no first is left to fire (0:
-    there is more to look at than these bits). `mark` stands for the name among the used firsts, if it is a custom
-    event's. `of_user` are the masks of the firsts in a user's lifetime, by derived event.
+    `always` are those of `due` that fire every time; when all bits of `mask` are used up (0: there is more to look at),
+    or, `by_name`, the name is, no first is left to fire. `mark` stands for the name among the used firsts, if it is a
+    custom event's. `of_user` are the masks of the firsts in a user's lifetime, by derived event.
     """
 
     due: tuple[Due, ...]
     always: tuple[Due, ...]
     mask: int
+    by_name: bool
     mark: bytes
     is_activity: bool
     is_web_visit: bool
@@ -79,6 +80,7 @@ def _plan(name: str, family: str, platform: str) -> Plan:
         due=due,
         always=tuple(one for one in due if not (one.of_lifetime or one.of_period or one.of_day)),
         mask=mask,
+        by_name=bool(limited) and not any(one.mask for one in limited),
         mark=mark(name),
         is_activity=name in events.ACTIVITIES,
         is_web_visit=platform == "web" and name in events.WEB_VISITS,
@@ -103,8 +105,7 @@ def befall(family: str, platform: str) -> Plan:
 def fire(plan: Plan, device: Device, period: Attribution, derived: list[Derived], claim: bool = False) -> None:
     """Add the derived events that are due in a period of the device, and use up the firsts among them."""
     first = device.attributions[0]
-    if device.firsts & period.firsts & plan.mask == plan.mask != 0:
-        # Mostly so: a device has each of its firsts once.
+    if _are_used_up(plan, device, period):
         for due in plan.always:
             derived.append(Derived(due.event, period if due.by_current else first, claim))
         return
@@ -118,6 +119,16 @@ def fire(plan: Plan, device: Device, period: Attribution, derived: list[Derived]
         elif due.of_day:
             continue  # `sessions` judges it, attribution by attribution
         derived.append(Derived(due.event, period if due.by_current else first, claim))
+
+
+def _are_used_up(plan: Plan, device: Device, period: Attribution) -> bool:
+    """Whether none of the plan's firsts is left. Mostly so: a device has each of them once."""
+    if plan.mask:
+        return device.firsts & period.firsts & plan.mask == plan.mask
+    if not plan.by_name:
+        return False
+    at = place(device.names, plan.mark)
+    return 0 <= at < 8 * len(period.names) and bool(period.names[at // 8] >> at % 8 & 1)
 
 
 def _use_bits(owner: Device | Attribution, mask: int) -> bool:

@@ -96,6 +96,7 @@ class _UserBatch:
         self._setting, self._telling, self._read, self._forget = setting, telling, read, forget
         self._users: dict[bytes | None, User | None] = {}
         self._changed: dict[bytes | None, None] = {}
+        self._processed: dict[str, int] = {}
 
     def load(self, keys: Iterable[bytes | None]) -> None:
         """Read the states of the users of these keys at once."""
@@ -132,7 +133,7 @@ class _UserBatch:
             telling.refuse(raw, "internal", described(error))
             return
         # With these the share of bad ones is known, by which a source is paused.
-        telling.output.counts["records_total", raw.topic, "processed"] += 1
+        self._processed[raw.topic] = self._processed.get(raw.topic, 0) + 1
         self._users[key] = user
         if user != known:
             self._changed[key] = None
@@ -142,6 +143,8 @@ class _UserBatch:
     def finish(self) -> Output:
         """The output, states included. The batch is over."""
         output = self._telling.finish(self._read)
+        for topic, many in self._processed.items():
+            output.counts["records_total", topic, "processed"] += many
         for key in self._changed:
             if (user := self._users[key]) is not None:
                 output.puts[_row(key)] = users.encode(user)

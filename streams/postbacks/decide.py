@@ -60,14 +60,15 @@ def decide(index: Index, fact: Fact, now: int, level: Level, job_bytes: int, sco
 
     `now`: milliseconds, when it is decided; it decides nothing. No job has more than `job_bytes`.
     """
+    addressed = _addressed(index, fact, scope)
+    if not addressed and _is_silent(level, fact):
+        return Decided([], [], None)
     jobs: list[Ready] = []
     noes: list[No] = []
     verdicts: list[Verdict] = []
-    record_id = b""
-    for candidate, derived in _addressed(index, fact, scope):
-        if not record_id:
-            entry = fact.entry
-            record_id = record_part(entry.device_key, entry.kind, entry.id, entry.at)
+    entry = fact.entry
+    record_id = record_part(entry.device_key, entry.kind, entry.id, entry.at) if addressed else b""
+    for candidate, derived in addressed:
         answer = _decide_one(candidate, derived, fact, candidate.job_id(record_id), now, index.generation, job_bytes)
         if isinstance(answer, Ready):
             jobs.append(answer)
@@ -80,9 +81,13 @@ def decide(index: Index, fact: Fact, now: int, level: Level, job_bytes: int, sco
     if level == "all":
         verdicts += _others(index, fact, scope, {verdict.postback_id for verdict in verdicts})
         verdicts += unfired(index, fact, scope)
-    if not verdicts and (level == "off" or (level == "nos" and fact.result in ("processed", "held"))):
-        return Decided(jobs, noes, None)
-    return Decided(jobs, noes, _decision(index, fact, now, verdicts, scope))
+    silent = not verdicts and _is_silent(level, fact)
+    return Decided(jobs, noes, None if silent else _decision(index, fact, now, verdicts, scope))
+
+
+def _is_silent(level: Level, fact: Fact) -> bool:
+    """Whether a record without verdicts is not worth a decision at this level."""
+    return level == "off" or (level == "nos" and fact.result in ("processed", "held"))
 
 
 def _addressed(index: Index, fact: Fact, scope: Scope) -> list[tuple[Candidate, Derived]]:
