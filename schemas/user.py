@@ -22,7 +22,7 @@ class Origin(msgspec.Struct, array_like=True, frozen=True, gc=False):
     touch: Touch | None = None
 
 
-class UserRecord(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, gc=False):
+class UserRecord(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
     """One input record of a user, after its device has processed it. The Kafka key is `<project>|<user_id>`.
 
     `record` is the `schemas.record.Install` or `Event` as JSON, its identifiers normalised; it is not looked at before

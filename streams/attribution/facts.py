@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
@@ -24,7 +24,7 @@ class Derived(msgspec.Struct, frozen=True, gc=False):
     claim: bool = False
 
 
-class Session(NamedTuple):
+class Session(msgspec.Struct, frozen=True, gc=False):
     """An attribution that had begun by the time of a launch, and whether the launch is a session counted from it."""
 
     attribution: Attribution

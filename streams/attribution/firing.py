@@ -16,7 +16,7 @@ _READY_NAMES = 4096
 _READY_LENGTH = 200
 
 
-class Due(msgspec.Struct, frozen=True):
+class Due(msgspec.Struct, frozen=True, gc=False):
     """A row for one name: the derived event, whether it is a first and of what, and what it goes by."""
 
     event: str
@@ -30,11 +30,15 @@ class Due(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """What a name means: which derived events may be due, and what it does to the windows.
 
-    `mark` stands for the name among the used firsts, if it is a custom event's. `of_user` are the masks of the firsts
-    in a user's lifetime, by derived event.
+    `always` are those of `due` that fire every time; when all bits of `mask` are used up (0: there is more to look at),
+    or, `by_name`, the name is, no first is left to fire. `mark` stands for the name among the used firsts, if it is a
+    custom event's. `of_user` are the masks of the firsts in a user's lifetime, by derived event.
     """
 
     due: tuple[Due, ...]
+    always: tuple[Due, ...]
+    mask: int
+    by_name: bool
     mark: bytes
     is_activity: bool
     is_web_visit: bool
@@ -67,8 +71,16 @@ def _plan(name: str, family: str, platform: str) -> Plan:
         if "device" in row.scopes
     )
     firsts = [row for row in rows if "user" in row.scopes and row.bit is not None]
+    limited = [one for one in due if one.of_lifetime or one.of_period]
+    mask = 0
+    if all(one.mask for one in limited):
+        for one in limited:
+            mask |= one.mask
     return Plan(
         due=due,
+        always=tuple(one for one in due if not (one.of_lifetime or one.of_period or one.of_day)),
+        mask=mask,
+        by_name=bool(limited) and not any(one.mask for one in limited),
         mark=mark(name),
         is_activity=name in events.ACTIVITIES,
         is_web_visit=platform == "web" and name in events.WEB_VISITS,
@@ -93,6 +105,10 @@ def befall(family: str, platform: str) -> Plan:
 def fire(plan: Plan, device: Device, period: Attribution, derived: list[Derived], claim: bool = False) -> None:
     """Add the derived events that are due in a period of the device, and use up the firsts among them."""
     first = device.attributions[0]
+    if _are_used_up(plan, device, period):
+        for due in plan.always:
+            derived.append(Derived(due.event, period if due.by_current else first, claim))
+        return
     for due in plan.due:
         if due.of_lifetime:
             if not (_use_bits(device, due.mask) if due.mask else _use_name(device, plan.mark)):
@@ -103,6 +119,16 @@ def fire(plan: Plan, device: Device, period: Attribution, derived: list[Derived]
         elif due.of_day:
             continue  # `sessions` judges it, attribution by attribution
         derived.append(Derived(due.event, period if due.by_current else first, claim))
+
+
+def _are_used_up(plan: Plan, device: Device, period: Attribution) -> bool:
+    """Whether none of the plan's firsts is left. Mostly so: a device has each of them once."""
+    if plan.mask:
+        return device.firsts & period.firsts & plan.mask == plan.mask
+    if not plan.by_name:
+        return False
+    at = place(device.names, plan.mark)
+    return 0 <= at < 8 * len(period.names) and bool(period.names[at // 8] >> at % 8 & 1)
 
 
 def _use_bits(owner: Device | Attribution, mask: int) -> bool:

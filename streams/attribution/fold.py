@@ -34,7 +34,7 @@ _from_json = msgspec.json.Decoder(Event).decode
 
 def fold(device: Device | None, entry: Entry, app: App, lookbacks: Lookbacks, hold_limit: int = 1000) -> Step:
     """Read one record of a device (None: never seen). Changes the given device; if it raises, throw that one away."""
-    if device is None or is_absent(device, entry, app):
+    if device is None or (app.forget_after is not None and is_absent(device, entry, app)):
         device = Device()
     oldest = device.newest - app.dedup_window if device.attributions else None
     if oldest is not None and entry.at < max(oldest, device.forgotten):

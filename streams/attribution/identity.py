@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from schemas import times
 from schemas.config import DAY, MINUTE, App
 from schemas.record import Event, Install
@@ -20,6 +22,7 @@ SKEW = 5 * MINUTE
 LONGEST_NAME = 1_000
 
 _LOWER_CASED = ("google_aid", "ios_ifa", "windows_aid", "ios_ifv")
+_lower_cased = attrgetter(*_LOWER_CASED)
 _ADVERTISING_IDS = frozenset({"google_aid", "ios_ifa", "windows_aid"})
 _ZEROS = frozenset({"0" * 32, "00000000-0000-0000-0000-000000000000"})
 
@@ -42,7 +45,8 @@ def place(record: Install | Event, kind: Kind, appended: int, origin: str, app: 
     if device_id is None:
         return Rejection("no_identifier", f"none of {', '.join(app.device_key)}")
     own_id, user_id = record.id or "", record.user_id or ""
-    if max(len(own_id), len(name), len(device_id), len(user_id)) > LONGEST_NAME:
+    lengths = (len(own_id), len(name), len(device_id), len(user_id))
+    if sum(lengths) > LONGEST_NAME and max(lengths) > LONGEST_NAME:
         return _too_long(id=own_id, event_name=name, identifier=device_id, user_id=user_id)
     if appended // DAY > LAST_DAY:
         return Rejection("time", "append time after the year 9999: it must be in milliseconds")
@@ -72,12 +76,13 @@ def _too_long(**names: str) -> Rejection:
 
 def identify(record: Install | Event, app: App) -> str | None:
     """The first identifier present in the app's order, None when there is none. Normalises the record's identifiers."""
-    for field in _LOWER_CASED:
-        value = getattr(record, field)
+    for field, value in zip(_LOWER_CASED, _lower_cased(record), strict=True):
         if value is not None:
             lower = value.lower()
-            zero = lower in _ZEROS and field in _ADVERTISING_IDS
-            setattr(record, field, None if zero else lower)
+            if lower in _ZEROS and field in _ADVERTISING_IDS:
+                lower = None
+            if lower != value:
+                setattr(record, field, lower)
     for field in app.device_key:
         value = getattr(record, field)
         if value:

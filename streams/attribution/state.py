@@ -154,9 +154,9 @@ def encode(device: Device) -> bytes:
 def decode(stored: bytes) -> Device:
     """The device of a stored form. Raises `UnknownVersionError`, and `msgspec.DecodeError` when it is damaged."""
     if stored[:1] == _VERSION_BYTE:
-        return _decoder.decode(memoryview(stored)[1:])
+        return _decoder.decode(stored[1:])
     if stored[:1] == b"\x01":
-        return _decoder_1.decode(memoryview(stored)[1:]).renewed()
+        return _decoder_1.decode(stored[1:]).renewed()
     raise UnknownVersionError(stored[0] if stored else None)
 
 

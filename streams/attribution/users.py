@@ -7,8 +7,6 @@ which they are told.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import msgspec
 
 from schemas.config import SECOND, App
@@ -58,23 +56,25 @@ def tell(fact: Fact, worker: str = "") -> UserRecord:
     entry, first, period = fact.entry, fact.first, fact.period
     if first is None or period is None:
         raise ValueError(f"a fact {fact.result!r} says nothing about a user")
+    record = entry.record
+    # By position, in the order of the fields: by name it takes three times as long, and this is done for every record.
     return UserRecord(
-        app_id=entry.record.app_id,
-        user_id=entry.record.user_id or "",
-        kind=entry.kind,
-        id=entry.id,
-        name=entry.name,
-        at=entry.at,
-        appended=entry.appended,
-        device_key=entry.device_key,
-        device_id=entry.device_id,
-        clicked=entry.clicked,
-        installed_at=fact.installed_at,
-        first=_origin(first),
-        current=None if period.number == first.number else _origin(period),
-        reinstall=fact.result == "reinstall",
-        record=msgspec.Raw(_to_json(entry.record)),
-        worker=worker,
+        record.app_id,
+        record.user_id or "",
+        entry.kind,
+        entry.id,
+        entry.name,
+        entry.at,
+        entry.appended,
+        entry.device_key,
+        entry.device_id,
+        _origin(first),
+        msgspec.Raw(_to_json(record)),
+        None if period.number == first.number else _origin(period),
+        entry.clicked,
+        fact.installed_at,
+        fact.result == "reinstall",
+        worker,
     )
 
 
@@ -86,7 +86,7 @@ def entry_of(told: UserRecord) -> Entry:
     )
 
 
-class Judged(NamedTuple):
+class Judged(msgspec.Struct, frozen=True, gc=False):
     """What a record is to its user: `derived` are the derived events that fire, each with whether it goes by the
     current attribution of the device. `appears`: it is the user's first.
     """
@@ -164,4 +164,4 @@ def decode(stored: bytes) -> User:
     """The user of a stored form. Raises `UnknownVersionError`, and `msgspec.DecodeError` when it is damaged."""
     if stored[:1] != _VERSION_BYTE:
         raise UnknownVersionError(stored[0] if stored else None, VERSION)
-    return _decoder.decode(memoryview(stored)[1:])
+    return _decoder.decode(stored[1:])

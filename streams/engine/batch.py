@@ -43,6 +43,11 @@ class Batch:
         self.devices = Devices(read, setting.index.lookbacks, limits.record_bytes, limits.held_records)
         self.output = telling.output
         self._released = 0
+        #: When the first device is due, as long as nothing was put on hold or taken off it: mostly for the whole batch.
+        self._next_due: int | None = None
+        self._is_due_known = False
+        #: What became of the records that were folded: counted here, for a plain dictionary is faster than a counter.
+        self._results: dict[tuple[str, ...], int] = {}
 
     def take(self, raw: Raw, placed: Entry | Refused | Elsewhere) -> None:
         """Decide the next record."""
@@ -63,6 +68,10 @@ class Batch:
         """Release every device that is due before `progress`. False when the limit of one batch was reached before the
         last one.
         """
+        if not self._is_due_known:
+            self._next_due, self._is_due_known = self._holds.next_due(), True
+        if self._next_due is None or self._next_due >= progress:
+            return True
         while (device_key := self._holds.pop_due(progress)) is not None:
             if self._released >= self._setting.limits.releases:
                 self.output.more = True
@@ -73,6 +82,7 @@ class Batch:
 
     def finish(self) -> Output:
         """The output, states included. The batch is over."""
+        self.output.counts.update(self._results)
         output = self._telling.finish(self._read)
         output.puts.update(self.devices.rows())
         return output
@@ -89,13 +99,20 @@ class Batch:
             return
         # The record that makes its device hold too many is released with the others: then its fact has an entry of its
         # own.
-        result = next((fact.result for fact in step.facts if fact.entry is entry), "processed")
-        self.output.counts["records_total", raw.topic, result] += 1
+        result = "processed"
+        for fact in step.facts:
+            if fact.entry is entry:
+                result = fact.result
+                break
+        results = self._results
+        key = ("records_total", raw.topic, result)
+        results[key] = results.get(key, 0) + 1
         if result != "held":
             self.output.decided_from.append(entry.appended)
         for fact in step.facts:
             self._telling.tell(fact)
-        self._reschedule(entry.device_key, step)
+        if step.release_at is not None or self._holds.due_of(entry.device_key) is not None:
+            self._reschedule(entry.device_key, step)
 
     def _release(self, device_key: str, progress: int) -> None:
         app = self._setting.index.apps.get(device_key.partition("|")[0])
@@ -125,11 +142,13 @@ class Batch:
             self._hold(device_key, step.release_at, len(step.device.held))
 
     def _hold(self, device_key: str, due: int, records: int) -> None:
+        self._is_due_known = False
         self._holds.put(device_key, due, records)
         self.output.puts[hold_row(due, device_key)] = b"%d" % records
 
     def _unhold(self, device_key: str) -> None:
         due = self._holds.due_of(device_key)
         if due is not None:
+            self._is_due_known = False
             self._holds.drop(device_key)
             self.output.puts[hold_row(due, device_key)] = None

@@ -1,26 +1,26 @@
 """Daily counts for reports (contract §2, the report topic), kept in the engine's own checkpoint: they are as exact as
 the jobs.
 
-A batch adds to the rows that it touches; each row is written whole, into the state and into the report topic.
+A batch adds to the rows that it touches; each row is written whole, into the state and into the report topic. The
+metrics of what was decided are the same counts by fewer names: they are made of them when the batch is over.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 
 from schemas.config import DAY
 from schemas.job import Job
-from schemas.report import CLAIMED, DECIDED, OF_USER, ReportRow, cut, day_named
+from schemas.report import CLAIMED, DECIDED, OF_USER, ReportRow, day_named
 from schemas.touch import Touch
 from streams.attribution import events
-from streams.attribution.fold import Derived
+from streams.attribution.fold import Fact
 from streams.engine.devices import Read
-from streams.postbacks.decide import No, campaign_of
-from streams.postbacks.index import Scope
+from streams.postbacks.decide import No, campaign_of, cut_name
+from streams.postbacks.index import Index, Scope
 
 COUNT_PREFIX = b"c"
 
@@ -34,36 +34,65 @@ def counted_as(event: str, scope: Scope) -> str:
     return event + OF_USER if both else event
 
 
+#: By name, how often.
+_Row = dict[str, int]
+#: Publisher, agency, campaign id, campaign name.
+_Source = tuple[str | None, str | None, str | None, str | None]
+_NOBODY: _Source = (None, None, None, None)
+
+
 class Counts:
     """What one batch of a stage adds, under one generation. `writer`: the workers' id. One with another id begins with
     no state, and decides everything again: its rows add to those of the other, as its jobs do.
+
+    Whatever can be done once per row is done at the end, and not for every record.
     """
 
-    def __init__(self, stage: Scope, generation: int, writer: str | None) -> None:
+    def __init__(self, stage: Scope, index: Index, writer: str | None) -> None:
         self._stage: Scope = stage
-        self._generation, self._writer = generation, writer
-        #: By day, app and source (publisher, agency, campaign id, campaign name): how often each derived event fired.
-        self._events: defaultdict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
+        self._index, self._writer = index, writer
+        #: By day, app, whether they are claims, and source as it is written: how often each derived event fired.
+        self._fired: dict[tuple[int, str, bool, _Source], _Row] = {}
         #: By day, app, partner, postback, derived event and campaign (id, name): how many were decided, and each no.
-        self._postbacks: defaultdict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
-        #: The derived events of a record mostly share their touch: the last one, and how it is counted.
-        self._last: tuple[Touch | None, _Source] = (None, _NOBODY)
+        self._postbacks: dict[tuple[int, str, str, str, str, str | None, str | None], _Row] = {}
 
-    def fired(self, app_id: str, at: int, name: str, derived: Derived) -> None:
-        """A derived event, counted under this name, of a record of this own time."""
-        if derived.claim:
-            name = CLAIMED + name
-        self._events[at // DAY, app_id, *self._source(derived.attribution.touch)][name] += 1
+    def fired(self, fact: Fact) -> None:
+        """The derived events of a record."""
+        row: _Row = {}
+        last: Touch | Fact | None = fact  # none of the touches
+        claim = False
+        for derived in fact.derived:
+            touch = derived.attribution.touch
+            # The derived events of a record mostly share their touch.
+            if touch is not last or derived.claim is not claim:
+                last, claim = touch, derived.claim
+                row = self._row(fact, touch, claim)
+            event = derived.event
+            row[event] = row.get(event, 0) + 1
 
     def decided(self, job: Job) -> None:
         """A job."""
-        of = (job.partner, job.postback_id, job.event, job.campaign_id, job.campaign_name)
-        self._postbacks[job.day, job.app_id, *of][DECIDED] += 1
+        of = (job.day, job.app_id, job.partner, job.postback_id, job.event, job.campaign_id, job.campaign_name)
+        row = self._postbacks.get(of)
+        if row is None:
+            row = self._postbacks[of] = {}
+        row[DECIDED] = row.get(DECIDED, 0) + 1
 
     def refused(self, app_id: str, at: int, partner: str, no: No) -> None:
         """A no, for a record of this own time."""
-        of = (partner, no.verdict.postback_id, no.verdict.event, *campaign_of(no.touch))
-        self._postbacks[at // DAY, app_id, *of][no.verdict.reason or ""] += 1
+        verdict, reason = no.verdict, no.verdict.reason or ""
+        of = (at // DAY, app_id, partner, verdict.postback_id, verdict.event, *campaign_of(no.touch))
+        row = self._postbacks.setdefault(of, {})
+        row[reason] = row.get(reason, 0) + 1
+
+    def metrics(self) -> Iterator[tuple[tuple[str, ...], int]]:
+        """The keys of the metrics that count the same, and by how much each goes up."""
+        for (_, app_id, _, _), row in self._fired.items():
+            for event, many in row.items():
+                yield ("derived_events_total", app_id, self._named(app_id, event)), many
+        for (_, app_id, partner, postback_id, event, _, _), row in self._postbacks.items():
+            if many := row.get(DECIDED, 0):
+                yield ("postbacks_decided_total", app_id, partner, postback_id, event), many
 
     def rows(self, read: Read) -> Iterator[tuple[bytes, bytes, bytes, bytes]]:
         """For each row that changed: key and value for the state, key and value for the report topic."""
@@ -75,21 +104,39 @@ class Counts:
                 counts.update(_counts(before))
             yield key, _encode(counts), key[len(COUNT_PREFIX) :], _encode(msgspec.structs.replace(row, counts=counts))
 
-    def _source(self, touch: Touch | None) -> _Source:
-        last, source = self._last
-        if touch is not last:
-            source = _source(touch)
-            self._last = (touch, source)
-        return source
+    def _row(self, fact: Fact, touch: Touch | None, claim: bool) -> _Row:
+        """The row that derived events of the record count in."""
+        entry, source = fact.entry, _NOBODY
+        if touch is not None:
+            source = (touch.publisher_name, touch.agency_name, touch.campaign_id, touch.campaign_name)
+        key = (entry.at // DAY, entry.record.app_id, claim, source)
+        row = self._fired.get(key)
+        if row is None:
+            row = self._fired[key] = {}
+        return row
+
+    def _named(self, app_id: str, event: str) -> str:
+        return counted_as(self._index.counted(app_id, event), self._stage)
+
+    def _events(self) -> dict[tuple[int, str, _Source], Counter[str]]:
+        """How often each derived event fired, by day, app and source, under the names that they are counted by."""
+        events: dict[tuple[int, str, _Source], Counter[str]] = {}
+        for (day, app_id, claim, (publisher, agency, campaign_id, campaign_name)), row in self._fired.items():
+            source = (cut_name(publisher), cut_name(agency), cut_name(campaign_id), cut_name(campaign_name))
+            counts = events.setdefault((day, app_id, source), Counter())
+            for event, many in row.items():
+                counts[(CLAIMED if claim else "") + self._named(app_id, event)] += many
+        return events
 
     def _added(self) -> Iterator[ReportRow]:
-        for (day, app_id, publisher, agency, campaign_id, campaign_name), counts in self._events.items():
+        generation = self._index.generation
+        for (day, app_id, (publisher, agency, campaign_id, campaign_name)), counts in self._events().items():
             yield ReportRow(
                 kind="events",
                 stage=self._stage,
                 day=day_named(day),
                 app_id=app_id,
-                generation=self._generation,
+                generation=generation,
                 publisher_name=publisher,
                 agency_name=agency,
                 campaign_id=campaign_id,
@@ -97,30 +144,18 @@ class Counts:
                 writer=self._writer,
                 counts=counts,
             )
-        for (day, app_id, partner, postback_id, event, campaign_id, campaign_name), counts in self._postbacks.items():
+        for (day, app_id, partner, postback_id, event, campaign_id, campaign_name), row in self._postbacks.items():
             yield ReportRow(
                 kind="postback",
                 stage=self._stage,
                 day=day_named(day),
                 app_id=app_id,
-                generation=self._generation,
+                generation=generation,
                 campaign_id=campaign_id,
                 campaign_name=campaign_name,
                 partner=partner,
                 postback_id=postback_id,
                 event=event,
                 writer=self._writer,
-                counts=counts,
+                counts=row,
             )
-
-
-#: Publisher, agency, campaign id, campaign name.
-_Source = tuple[str | None, str | None, str | None, str | None]
-_NOBODY: _Source = (None, None, None, None)
-
-
-def _source(touch: Touch | None) -> _Source:
-    if touch is None:
-        return _NOBODY
-    publisher, agency = touch.publisher_name, touch.agency_name
-    return publisher and cut(publisher), agency and cut(agency), *campaign_of(touch)

@@ -32,15 +32,15 @@ class _Working:
     replay.
     """
 
-    __slots__ = ("changed", "device", "done", "original", "weight")
+    __slots__ = ("changed", "device", "done", "original", "row", "weight")
 
-    def __init__(self, original: bytes | None) -> None:
-        self.original = original
+    def __init__(self, row: bytes, original: bytes | None) -> None:
+        self.row, self.original = row, original
         self.device: Device | None = None if original is None else state.decode(original)
         self.done: list[tuple[Entry | None, App]] = []
         self.changed = False
         #: An upper bound of the encoded size, in bytes.
-        self.weight = len(original or b"")
+        self.weight = 0 if original is None else len(original)
 
 
 class Devices:
@@ -51,15 +51,18 @@ class Devices:
         self._record_bytes, self._held_records = record_bytes, held_records
         self._working: dict[str, _Working] = {}
 
-    def load(self, device_keys: Iterable[str]) -> None:
-        """Read the states of these devices at once; those already in the set are left alone."""
+    def load(self, device_keys: Iterable[str]) -> set[str]:
+        """Read the states of these devices at once; those already in the set are left alone. Returns those that have
+        none.
+        """
         keys = [key for key in dict.fromkeys(device_keys) if key not in self._working]
-        for key, row in zip(keys, self._read([device_row(key) for key in keys]), strict=True):
-            self._working[key] = _Working(row)
-
-    def known(self, device_key: str) -> bool:
-        """Whether a device that was loaded has a state."""
-        return self._working[device_key].device is not None
+        rows = [device_row(key) for key in keys]
+        unknown: set[str] = set()
+        for key, row, stored in zip(keys, rows, self._read(rows), strict=True):
+            self._working[key] = _Working(row, stored)
+            if stored is None:
+                unknown.add(key)
+        return unknown
 
     def fold(self, entry: Entry, app: App, size: int) -> Step:
         """Fold a record of `size` bytes. After an exception (`TooLarge`, or any error of a rule) the state is as
@@ -70,22 +73,31 @@ class Devices:
         done: list[tuple[Entry | None, App]] = [(entry, app)]
         try:
             step = fold.fold(working.device, entry, app, self._lookbacks, self._held_records)
-            if self._is_too_large(working, step) and step.device.held:
-                # Good records are not refused for waiting together: what is held is the bulk of it.
-                done.append((None, app))
-                judged = [fact for fact in step.facts if fact.result != "held"]
-                released = fold.release(step.device, app, self._lookbacks)
-                step = Step(released.device, [*judged, *released.facts], None)
-            if self._is_too_large(working, step):
-                raise TooLarge(f"the state of {entry.device_key!r} would have {working.weight:,} bytes")
+            if working.weight > self._record_bytes:
+                step = self._bounded(working, step, app, done)
+                if self._is_too_large(working, step):
+                    raise TooLarge(f"the state of {entry.device_key!r} would have {working.weight:,} bytes")
         except Exception:
             self._restore(working)
             raise
         working.device = step.device
         working.done += done
-        if any(fact.result not in _UNCHANGED for fact in step.facts):
-            working.changed = True
+        if not working.changed:
+            for fact in step.facts:
+                if fact.result not in _UNCHANGED:
+                    working.changed = True
         return step
+
+    def _bounded(self, working: _Working, step: Step, app: App, done: list[tuple[Entry | None, App]]) -> Step:
+        """The step, or what comes of releasing all that the device holds. Good records are not refused for waiting
+        together: what is held is the bulk of a state that is too large.
+        """
+        if not self._is_too_large(working, step) or not step.device.held:
+            return step
+        done.append((None, app))
+        judged = [fact for fact in step.facts if fact.result != "held"]
+        released = fold.release(step.device, app, self._lookbacks)
+        return Step(released.device, [*judged, *released.facts], None)
 
     def _is_too_large(self, working: _Working, step: Step) -> bool:
         """Measures only when the bound is passed: encoding costs more than the fold."""
@@ -112,8 +124,8 @@ class Devices:
     def rows(self) -> dict[bytes, bytes | None]:
         """The rows of the devices that changed."""
         return {
-            device_row(key): state.encode(working.device)
-            for key, working in self._working.items()
+            working.row: state.encode(working.device)
+            for working in self._working.values()
             if working.changed and working.device is not None
         }
 

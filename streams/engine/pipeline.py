@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 
 from schemas.config import Configuration
 from streams.attribution import identity
-from streams.attribution.entry import Entry, Rejection
+from streams.attribution.entry import Entry
 from streams.engine.batch import Batch, Elsewhere, Refused
-from streams.engine.devices import Devices, Read
+from streams.engine.devices import Read
 from streams.engine.holds import Holds
 from streams.engine.output import Limits, Names, Outgoing, Output, Setting
 from streams.engine.raw import Raw
@@ -88,21 +88,24 @@ class Pipeline:
         apps = self._setting.index.apps
         batch = Batch(self._setting, Telling(self._setting, partition, now, partitions), read, holds)
         placed: list[Entry | Refused | Elsewhere] = []
+        decoders = self._decoders
         for raw in records:
-            found = self._decoders[raw.topic].decode(raw.value)
+            found = decoders[raw.topic].decode(raw.value)
             if isinstance(found, Rejected):
                 placed.append(Refused(found.reason, found.detail))
             elif (app := apps.get(found.app_id)) is None:
                 placed.append(Refused("unknown_app", found.app_id))
             else:
-                origin = f"{raw.topic}-{raw.partition}-{raw.offset}"
+                # It stands in for an id: mostly there is one.
+                origin = "" if found.id else f"{raw.topic}-{raw.partition}-{raw.offset}"
                 entry = identity.place(found, raw.source.record, raw.appended, origin, app)
-                if isinstance(entry, Rejection):
-                    placed.append(Refused(entry.reason, entry.detail))
-                else:
+                if isinstance(entry, Entry):
                     placed.append(entry)
-        batch.devices.load([entry.device_key for entry in placed if isinstance(entry, Entry)])
-        self._check_partitions(records, placed, batch.devices, partitions)
+                else:
+                    placed.append(Refused(entry.reason, entry.detail))
+        unknown = batch.devices.load([entry.device_key for entry in placed if isinstance(entry, Entry)])
+        if unknown:
+            self._check_partitions(records, placed, unknown, partitions)
         for raw, place in zip(records, placed, strict=True):
             if not batch.release_before(raw.appended):
                 break
@@ -112,7 +115,7 @@ class Pipeline:
         return batch.finish()
 
     def _check_partitions(
-        self, records: Sequence[Raw], placed: list[Entry | Refused | Elsewhere], devices: Devices, partitions: int
+        self, records: Sequence[Raw], placed: list[Entry | Refused | Elsewhere], unknown: set[str], partitions: int
     ) -> None:
         """Whether every device that is new here belongs here. One with a state was looked at when it was new: so no
         state is ever split, and only the first record of a device pays for the hash.
@@ -121,7 +124,7 @@ class Pipeline:
         """
         seen: set[str] = set()
         for index, (raw, entry) in enumerate(zip(records, placed, strict=True)):
-            if not isinstance(entry, Entry) or entry.device_key in seen or devices.known(entry.device_key):
+            if not isinstance(entry, Entry) or entry.device_key in seen or entry.device_key not in unknown:
                 continue
             expected = self._partition_of(entry.device_key.encode("utf-8", "surrogatepass"), partitions)
             if expected == (raw.lies or raw).partition:

@@ -5,24 +5,34 @@ Both stages tell their facts in the same way; each decides the postbacks of its 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from schemas.dead_letter import DeadLetter
-from schemas.decision import Decision
+from schemas.decision import RESULTS, Decision
 from streams import kafka
 from streams.attribution import users
 from streams.attribution.fold import Fact
-from streams.engine.counts import Counts, counted_as
+from streams.engine.counts import Counts
 from streams.engine.devices import Read
 from streams.engine.letters import Letters
 from streams.engine.output import Outgoing, Output, Setting
 from streams.engine.raw import Raw
-from streams.postbacks.decide import decide
+from streams.postbacks.decide import Level, decide
 
 _encode = msgspec.json.Encoder().encode
 
 #: Facts that the user stage is told of: the record was a new one to its device.
 _TOLD = frozenset(("processed", "reinstall"))
+#: A user mostly comes back soon, and the hash of a key takes longer than all else that is done to place it.
+_partition_of = lru_cache(maxsize=32_768)(kafka.partition_of)
+#: Facts that nothing is decided for when nothing has fired: `decide` would have no decision to write.
+_SILENT: dict[Level, frozenset[str]] = {
+    "off": frozenset(RESULTS),
+    "nos": frozenset(("processed", "held")),
+    "all": frozenset(),
+}
 
 
 class Telling:
@@ -33,24 +43,25 @@ class Telling:
         self._users_partitions = kafka.users_partitions(partitions)
         self.letters = Letters(partition, now)
         self.output = Output()
-        self._counts = Counts(setting.scope, setting.index.generation, setting.names.worker or None)
+        self._limit = min(setting.limits.record_bytes, setting.limits.job_bytes)
+        self._counts = Counts(setting.scope, setting.index, setting.names.worker or None)
+        #: With these results a record without derived events and sessions is not worth a word at this level.
+        self._silent = _SILENT[setting.level]
+        self._tells_users = setting.scope == "device"
 
     def tell(self, fact: Fact) -> None:
         """Count and write what a fact means."""
-        setting, output, entry = self._setting, self.output, fact.entry
-        app_id = entry.record.app_id
-        for derived in fact.derived:
-            event = counted_as(setting.index.counted(app_id, derived.event), setting.scope)
-            output.counts["derived_events_total", app_id, event] += 1
-            self._counts.fired(app_id, entry.at, event, derived)
-        if setting.scope == "device" and entry.record.user_id and fact.result in _TOLD:
+        if fact.derived:
+            self._counts.fired(fact)
+        if self._tells_users and fact.entry.record.user_id and fact.result in _TOLD:
             self._tell_user(fact)
-        if not fact.derived and not fact.sessions and setting.level == "off":
-            return
-        self._decide(fact)
+        if fact.derived or fact.sessions or fact.result not in self._silent:
+            self._decide(fact)
 
     def finish(self, read: Read) -> Output:
         """The output, with the daily counts brought up to date."""
+        for metric, many in self._counts.metrics():
+            self.output.counts[metric] += many
         for key, value, report_key, report in self._counts.rows(read):
             self.output.puts[key] = value
             self.output.outgoing.append(Outgoing(self._setting.names.report, report_key, report))
@@ -67,27 +78,27 @@ class Telling:
         self.output.outgoing.append(Outgoing(self._setting.names.dead_letters, letter.key, _encode(letter)))
 
     def _decide(self, fact: Fact) -> None:
-        setting, output, entry = self._setting, self.output, fact.entry
-        app_id = entry.record.app_id
-        limit = min(setting.limits.record_bytes, setting.limits.job_bytes)
+        setting, outgoing, entry = self._setting, self.output.outgoing, fact.entry
         try:
-            decided = decide(setting.index, fact, self._now, setting.level, limit, setting.scope)
+            decided = decide(setting.index, fact, self._now, setting.level, self._limit, setting.scope)
         except Exception as error:
             self.dead_letter(self.letters.of_entry(entry, "internal", described(error)))
             return
         for no in decided.noes:
             verdict = no.verdict
-            self._counts.refused(app_id, entry.at, setting.index.partner_of(verdict.postback_id), no)
+            self._counts.refused(entry.record.app_id, entry.at, setting.index.partner_of(verdict.postback_id), no)
             if verdict.reason == "too_large":
                 what = f"the job of postback {verdict.postback_id}: {verdict.detail}"
                 self.dead_letter(self.letters.of_entry(entry, "too_large", what))
+        if not decided.jobs and decided.decision is None:
+            return
         key = entry.device_key.encode("utf-8", "surrogatepass")
-        for job, value in decided.jobs:
-            output.outgoing.append(Outgoing(setting.names.delivery, key, value))
-            output.counts["postbacks_decided_total", app_id, job.partner, job.postback_id, job.event] += 1
-            self._counts.decided(job)
+        for ready in decided.jobs:
+            # Without the detour by the constructor of a named tuple, which would take twice as long.
+            outgoing.append(tuple.__new__(Outgoing, (setting.names.delivery, key, ready.value, None)))
+            self._counts.decided(ready.job)
         if decided.decision is not None:
-            output.outgoing.append(Outgoing(setting.names.decisions, key, _fitting(decided.decision, limit)))
+            outgoing.append(Outgoing(setting.names.decisions, key, _fitting(decided.decision, self._limit)))
 
     def _tell_user(self, fact: Fact) -> None:
         entry = fact.entry
@@ -98,8 +109,8 @@ class Telling:
             what = f"for the user stage: {len(value):,} bytes, at most {self._setting.limits.job_bytes:,} are possible"
             self.dead_letter(self.letters.of_entry(entry, "too_large", what))
             return
-        partition = kafka.partition_of(key, self._users_partitions)
-        self.output.outgoing.append(Outgoing(self._setting.names.users, key, value, partition))
+        partition = _partition_of(key, self._users_partitions)
+        self.output.outgoing.append(tuple.__new__(Outgoing, (self._setting.names.users, key, value, partition)))
 
 
 def described(error: Exception) -> str:

@@ -5,6 +5,7 @@ U). Pure; its input is the users topic.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import methodcaller
 
 import msgspec
 
@@ -23,12 +24,17 @@ from streams.postbacks.index import Index
 
 USER_PREFIX = b"u"
 
+_copy = methodcaller("__copy__")
 _decode = msgspec.json.Decoder(UserRecord).decode
 
 
 def user_row(key: str) -> bytes:
     """The key of a user's state row."""
-    return USER_PREFIX + key.encode("utf-8", "surrogatepass")
+    return _row(key.encode("utf-8", "surrogatepass"))
+
+
+def _row(key: bytes | None) -> bytes:
+    return USER_PREFIX + (key or b"")
 
 
 class UserPipeline:
@@ -59,7 +65,7 @@ class UserPipeline:
             raise RuntimeError("process before configure")
         batch = _UserBatch(self._setting, Telling(self._setting, partition, now, partitions), read, self._forget)
         placed = [_placed(raw) for raw in records]
-        batch.load(raw for raw, told in zip(records, placed, strict=True) if isinstance(told, UserRecord))
+        batch.load(raw.key for raw, told in zip(records, placed, strict=True) if isinstance(told, UserRecord))
         for raw, told in zip(records, placed, strict=True):
             batch.take(raw, told)
         return batch.finish()
@@ -70,34 +76,32 @@ def _placed(raw: Raw) -> UserRecord | str:
     if raw.key is None:
         return "without a key"
     try:
-        _user(raw)
+        raw.key.decode("utf-8", "surrogatepass")
         told = _decode(raw.value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return str(error)
     times = (told.at, told.appended, told.first.start, (told.current or told.first).start)
     # The device stage tells no others: days are counted by them, and states must be able to hold them.
-    return told if all(0 <= time <= LAST_DAY * DAY for time in times) else "a time that no record can have"
-
-
-def _user(raw: Raw) -> str:
-    """The user as whoever told of it knew it: that put the record into this partition. The project of its app may be
-    another one by now; the user is of that from what is told next.
-    """
-    return (raw.key or b"").decode("utf-8", "surrogatepass")
+    return told if min(times) >= 0 and max(times) <= LAST_DAY * DAY else "a time that no record can have"
 
 
 class _UserBatch:
-    """The users that one batch touches: read once, folded in memory, written once."""
+    """The users that one batch touches: read once, folded in memory, written once.
+
+    A user is known by the key of its records, as whoever told of it knew it: that put the record into this partition.
+    The project of its app may be another one by now; the user is of that from what is told next.
+    """
 
     def __init__(self, setting: Setting, telling: Telling, read: Read, forget: dict[str, int]) -> None:
         self._setting, self._telling, self._read, self._forget = setting, telling, read, forget
-        self._users: dict[str, User | None] = {}
-        self._changed: set[str] = set()
+        self._users: dict[bytes | None, User | None] = {}
+        self._changed: dict[bytes | None, None] = {}
+        self._processed: dict[str, int] = {}
 
-    def load(self, records: Iterable[Raw]) -> None:
-        """Read the states of these records' users at once."""
-        keys = list(dict.fromkeys(_user(raw) for raw in records))
-        for key, row in zip(keys, self._read([user_row(key) for key in keys]), strict=True):
+    def load(self, keys: Iterable[bytes | None]) -> None:
+        """Read the states of the users of these keys at once."""
+        wanted = list(dict.fromkeys(keys))
+        for key, row in zip(wanted, self._read([_row(key) for key in wanted]), strict=True):
             self._users[key] = None if row is None else users.decode(row)
 
     def take(self, raw: Raw, told: UserRecord | str) -> None:
@@ -112,11 +116,11 @@ class _UserBatch:
         if ignored := self._ignored(told):
             telling.output.counts["records_total", raw.topic, ignored] += 1
             return
-        key = _user(raw)
+        key = raw.key
         known = self._users[key]
         try:
             # A copy: after an error the state is as before.
-            copy = None if known is None else msgspec.structs.replace(known)
+            copy = None if known is None else _copy(known)
             app = setting.index.apps[told.app_id]
             user, judged = users.judge(copy, told, app, self._forget.get(app.project))
             # Most records mean nothing more to their user than that there was one: they are not even decoded.
@@ -129,19 +133,21 @@ class _UserBatch:
             telling.refuse(raw, "internal", described(error))
             return
         # With these the share of bad ones is known, by which a source is paused.
-        telling.output.counts["records_total", raw.topic, "processed"] += 1
+        self._processed[raw.topic] = self._processed.get(raw.topic, 0) + 1
         self._users[key] = user
         if user != known:
-            self._changed.add(key)
+            self._changed[key] = None
         if fact is not None:
             telling.tell(fact)
 
     def finish(self) -> Output:
         """The output, states included. The batch is over."""
         output = self._telling.finish(self._read)
+        for topic, many in self._processed.items():
+            output.counts["records_total", topic, "processed"] += many
         for key in self._changed:
             if (user := self._users[key]) is not None:
-                output.puts[user_row(key)] = users.encode(user)
+                output.puts[_row(key)] = users.encode(user)
         return output
 
     def _ignored(self, told: UserRecord) -> str | None:

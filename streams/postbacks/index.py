@@ -6,31 +6,42 @@ postbacks that take every source, those by publisher name and those by agency na
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Literal, NamedTuple
 
 from schemas.config import App, Configuration, Partner, Postback
+from schemas.job import Job, Request
 from schemas.report import ANY
 from schemas.touch import Touch
 from streams.attribution import events
 from streams.attribution.fold import Lookbacks, Session
 from streams.attribution.state import Attribution
-from streams.postbacks.values import Reader, reader_of
+from streams.postbacks.jobs import job_ids
+from streams.postbacks.values import reader_of
 from streams.templates.request import CompiledRequest, compile_request
+
+_NO_REQUEST = Request("GET", ())
 
 #: Whose uniqueness a derived event goes by; each is decided in a stage of its own.
 Scope = Literal["device", "user"]
 
 
 class Candidate(NamedTuple):
-    """A postback ready to be decided: its app, its partner, its compiled request and where its macros are found."""
+    """A postback ready to be decided: its app, its partner, and its compiled request, which reads an `Occasion`.
+
+    `job` is what all its jobs have in common, to be copied; `job_id` gives their ids. `conditional`: something of the
+    postback, its app or its partner may speak against a job.
+    """
 
     postback: Postback
     app: App
     partner: Partner
     names: frozenset[str]
     request: CompiledRequest
-    readers: tuple[tuple[str, Reader], ...]
+    job: Job
+    job_id: Callable[[bytes], str]
+    conditional: bool
 
     @property
     def fires_on(self) -> str:
@@ -66,13 +77,15 @@ class Bucket:
             if method == "network_and_agency":
                 self.by_agency.setdefault(name, []).append(candidate)
 
-    def addressed(self, attribution: Attribution) -> Iterator[Candidate]:
+    def addressed(self, attribution: Attribution) -> Sequence[Candidate]:
         """The candidates whose source this attribution is (contract §6: publisher, or publisher or agency, or all);
         each once.
         """
-        yield from self.everyone
-        if attribution.touch is not None:
-            yield from self._named(attribution.touch)
+        touch = attribution.touch
+        if touch is None or not self.by_publisher:
+            return self.everyone
+        named = self._named(touch)
+        return [*self.everyone, *named] if self.everyone else named
 
     def since(self, sessions: Iterable[Session]) -> Iterator[tuple[Candidate, Session]]:
         """The candidates that count from the latest start of an attribution to their source, each with that one.
@@ -88,13 +101,17 @@ class Bucket:
                     found.add(candidate.postback.id)
                     yield candidate, session
 
-    def _named(self, touch: Touch) -> Iterator[Candidate]:
-        publishers = self.by_publisher.get(touch.publisher_name, ()) if touch.publisher_name else ()
-        yield from publishers
-        if touch.agency_name and self.by_agency:
-            for candidate in self.by_agency.get(touch.agency_name, ()):
-                if candidate not in publishers:
-                    yield candidate
+    def _named(self, touch: Touch) -> Sequence[Candidate]:
+        publishers: Sequence[Candidate] = ()
+        if touch.publisher_name:
+            publishers = self.by_publisher.get(touch.publisher_name, ())
+        if not touch.agency_name or not self.by_agency:
+            return publishers
+        agencies = self.by_agency.get(touch.agency_name, ())
+        return [*publishers, *(candidate for candidate in agencies if candidate not in publishers)]
+
+
+_NO_BUCKETS: Mapping[str, Bucket] = {}
 
 
 class Index:
@@ -111,18 +128,22 @@ class Index:
         partners = {partner.id: partner for partner in configuration.partners}
         self.lookbacks = Lookbacks.of(configuration.partners)
         self._partners = {postback.id: postback.partner for postback in configuration.postbacks}
-        self._buckets: dict[tuple[str, str, Scope], Bucket] = {}
+        self._buckets: dict[tuple[str, Scope], dict[str, Bucket]] = {}
         #: By app, the names of the custom events that a postback fires on in any form.
         self._customs: set[tuple[str, str]] = set()
         for postback in configuration.postbacks:
             candidate = _candidate(postback, self.apps[postback.app], partners[postback.partner])
-            key = (postback.app, candidate.fires_on, candidate.scope)
-            self._buckets.setdefault(key, Bucket()).add(candidate)
+            buckets = self._buckets.setdefault((postback.app, candidate.scope), {})
+            buckets.setdefault(candidate.fires_on, Bucket()).add(candidate)
             self._customs.add((postback.app, candidate.fires_on.partition(":")[2]))
 
     def bucket(self, app_id: str, event: str, scope: Scope = "device") -> Bucket | None:
         """The candidates that fire on this derived event of this app, or None when there is none."""
-        return self._buckets.get((app_id, event, scope))
+        return self.buckets(app_id, scope).get(event)
+
+    def buckets(self, app_id: str, scope: Scope) -> Mapping[str, Bucket]:
+        """The candidates of this app and scope, by derived event."""
+        return self._buckets.get((app_id, scope), _NO_BUCKETS)
 
     def counted(self, app_id: str, event: str) -> str:
         """What a derived event is counted as. Names of custom events are the users' to make up, in any number: those
@@ -160,9 +181,35 @@ def names_of(partner: Partner) -> frozenset[str]:
 
 
 def _candidate(postback: Postback, app: App, partner: Partner) -> Candidate:
-    request = compile_request(postback.endpoint, partner.fields)
-    # A template finds its way into `params` by itself.
-    names = sorted({"params" if name.startswith("params.") else name for name in request.macros})
-    found = ((name, reader_of(name, supply_network_data=postback.supply_network_data)) for name in names)
-    readers = tuple((name, reader) for name, reader in found if reader is not None)
-    return Candidate(postback, app, partner, names_of(partner), request, readers)
+    find = partial(reader_of, supply_network_data=postback.supply_network_data)
+    request = compile_request(postback.endpoint, partner.fields, find)
+    event = fires_on(postback)
+    conditional = (
+        app.live_from is not None
+        or postback.status == "paused"
+        or partner.consent == "required"
+        or postback.campaign is not None
+    )
+    ids = job_ids(postback.id, event, app.id)
+    job = _blank(postback, app, partner, event)
+    return Candidate(postback, app, partner, names_of(partner), request, job, ids, conditional)
+
+
+def _blank(postback: Postback, app: App, partner: Partner, event: str) -> Job:
+    """A job without what is of the record and the moment."""
+    return Job(
+        job_id="",
+        postback_id=postback.id,
+        partner=postback.partner,
+        app_id=app.id,
+        event=event,
+        record_id="",
+        device_key="",
+        generation=0,
+        decided_at=0,
+        due_at=0,
+        max_age=partner.max_age,
+        retry_attempts=postback.retry_attempts,
+        request=_NO_REQUEST,
+        shadow=postback.status == "shadow",
+    )

@@ -6,19 +6,26 @@ The names and kinds of macros are one table, `streams.templates.macros`; this mo
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from operator import attrgetter
+from typing import Any
+
+import msgspec
 
 from schemas.config import App, Postback
+from schemas.record import Event, Install
+from schemas.touch import Touch
 from streams.attribution.entry import Entry
 from streams.attribution.state import Attribution
 from streams.templates import macros
 
 
-class Occasion(NamedTuple):
-    """One derived event of one record, for one postback. `installed_at`: milliseconds, None when no install was ever
-    seen.
+class Occasion(msgspec.Struct, frozen=True, gc=False):
+    """One derived event of one record, for one postback; `record` and `touch` are those of the entry and the
+    attribution. `installed_at`: milliseconds, None when no install was ever seen.
     """
 
+    record: Install | Event
+    touch: Touch | None
     entry: Entry
     event: str
     attribution: Attribution
@@ -31,26 +38,26 @@ class Occasion(NamedTuple):
 Reader = Callable[[Occasion], Any]
 
 _ATTRIBUTION: dict[str, Reader] = {
-    "attribution_number": lambda o: o.attribution.number,
-    "is_organic": lambda o: o.attribution.touch is None,
+    "attribution_number": attrgetter("attribution.number"),
+    "is_organic": lambda o: o.touch is None,
     "is_reattribution": lambda o: o.attribution.number > 1,
-    "touch_type": lambda o: None if o.attribution.touch is None else o.attribution.touch.touch_type or "click",
+    "touch_type": lambda o: None if o.touch is None else o.touch.touch_type or "click",
 }
 
 _OCCASION: dict[str, Reader] = {
-    "event": lambda o: o.event,
-    "event_name": lambda o: o.entry.name,
-    "event_id": lambda o: o.entry.id,
-    "id": lambda o: o.entry.id,
-    "job_id": lambda o: o.job_id,
-    "postback_id": lambda o: o.postback.id,
-    "app_id": lambda o: o.app.id,
-    "bundle_id": lambda o: o.app.bundle_id,
-    "partner_id": lambda o: o.postback.partner,
-    "device_id": lambda o: o.entry.device_id,
-    "event_timestamp": lambda o: o.entry.at,
-    "install_timestamp": lambda o: o.installed_at,
-    "platform": lambda o: o.entry.record.platform or o.app.platform,
+    "event": attrgetter("event"),
+    "event_name": attrgetter("entry.name"),
+    "event_id": attrgetter("entry.id"),
+    "id": attrgetter("entry.id"),
+    "job_id": attrgetter("job_id"),
+    "postback_id": attrgetter("postback.id"),
+    "app_id": attrgetter("app.id"),
+    "bundle_id": attrgetter("app.bundle_id"),
+    "partner_id": attrgetter("postback.partner"),
+    "device_id": attrgetter("entry.device_id"),
+    "event_timestamp": attrgetter("entry.at"),
+    "install_timestamp": attrgetter("installed_at"),
+    "platform": lambda o: o.record.platform or o.app.platform,
 }
 
 
@@ -68,14 +75,17 @@ def reader_of(name: str, *, supply_network_data: bool) -> Reader | None:
 
 def _touch_reader(name: str) -> Reader:
     def read(occasion: Occasion) -> Any:
-        touch = occasion.attribution.touch
+        touch = occasion.touch
         return None if touch is None else getattr(touch, name)
 
     return read
 
 
 def _record_reader(name: str) -> Reader:
+    if name in Install.__struct_fields__:
+        return attrgetter(f"record.{name}")
+
     def read(occasion: Occasion) -> Any:
-        return getattr(occasion.entry.record, name, None)
+        return getattr(occasion.record, name, None)  # only events have it
 
     return read

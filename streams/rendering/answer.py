@@ -68,7 +68,7 @@ def answer(index: Index, postback: Postback, story: Story, now: int, job_bytes: 
 def _of(index: Index, postback: Postback, fact: Fact, now: int, job_bytes: int, scope: Scope) -> Yes | No | None:
     """What one stage decides for the postback; None when it is no candidate there."""
     decided = decide(index, fact, now, "all", job_bytes, scope)
-    for job, _ in decided.jobs:
+    for job in (ready.job for ready in decided.jobs):
         if job.postback_id == postback.id:
             return Yes(job, _source(index, postback, fact, job.event))
     verdicts = decided.decision.verdicts if decided.decision is not None else []

@@ -15,7 +15,8 @@ from streams.templates.errors import Complaints, Refusal, Refused, Unrenderable,
 from streams.templates.modifiers import MODIFIERS, Call, Step
 from streams.templates.parse import MacroCall, ModifierCall, Reference
 
-Values = Mapping[str, object]
+#: What a record's values are read from: a mapping by macro name, or whatever else `Scope.find` has readers for.
+Values = Any
 
 #: A part for a record's values: literal text, one deferred part, or several parts. Raises `Refused`.
 Render = Callable[[Values], Part | tuple[Part, ...]]
@@ -23,12 +24,18 @@ Render = Callable[[Values], Part | tuple[Part, ...]]
 #: The value of a macro, None when it is missing.
 Read = Callable[[Values], Any]
 
+#: The reader of a macro; None for one that never has a value. Of a family (`params`) it reads the whole.
+Find = Callable[[str], Read | None]
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a compilation knows and learns: the partner's fields, and the names of the macros that need a value."""
+    """What a compilation knows and learns: the partner's fields, where values are found, and the names of the macros
+    that need a value.
+    """
 
     fields: Mapping[str, str]
+    find: Find
     needed: set[str] = field(default_factory=set)
 
 
@@ -68,6 +75,11 @@ class Insertion:
     defers: bool = False
 
 
+def by_name(name: str) -> Read:
+    """The reader of a macro from a mapping by macro name."""
+    return methodcaller("get", name)
+
+
 def of_reference(token: Reference, spot: Spot) -> Insertion:
     """A reference to a secret in literal text."""
     return Insertion(spot.deferred(Deferred("text", token.text, (), spot.place), raw=False))
@@ -88,7 +100,7 @@ def of_macro(token: MacroCall, spot: Spot, scope: Scope, complaints: Complaints)
         if macro.level == "partner":
             return _partner_field(token, calls, spot, scope, complaints)
         scope.needed.add(token.name)
-        return _inserted(token.name, macro.kind, calls, spot, complaints.where())
+        return _inserted(token.name, macro.kind, calls, spot, _reader(token.name, scope.find), complaints.where())
     except Unrenderable as problem:
         complaints.add(token.column, f"{{{token.name}}} can never be written here: {problem}")
         return None
@@ -174,10 +186,9 @@ def _known_text(text: str, kind: macros.Kind, calls: tuple[Call, ...], spot: Spo
     return spot.encode(raw)(value)
 
 
-def _inserted(name: str, kind: macros.Kind, calls: tuple[Call, ...], spot: Spot, where: str) -> Insertion:
+def _inserted(name: str, kind: macros.Kind, calls: tuple[Call, ...], spot: Spot, read: Read, where: str) -> Insertion:
     """A macro that needs a value of the record."""
     raw = _is_raw(calls)
-    read = _reader(name)
     missing: Part | Refusal
     missing_at = _first(calls, "default", "required")
     lacking: Read | None = None
@@ -188,8 +199,8 @@ def _inserted(name: str, kind: macros.Kind, calls: tuple[Call, ...], spot: Spot,
     else:
         missing = "null" if spot.whole else ""
         lacking = read
-    finish, defers = _writer(kind, _steps_only(calls), spot, raw)
-    render = _renderer(read, finish, missing, f"{where}: {{{name}}}")
+    steps, defers = _writer(kind, _steps_only(calls), spot, raw)
+    render = Renderer(read, _in_a_row(steps), missing, f"{where}: {{{name}}}")
     return Insertion(None, render, lacking, defers or isinstance(missing, Deferred))
 
 
@@ -200,7 +211,7 @@ def _writer(kind: macros.Kind, calls: tuple[Call, ...], spot: Spot, raw: bool) -
     secret = _secret_from(calls)
     steps: list[Step] = modifiers.chain(kind, calls[:secret])
     if secret is None:
-        return [*steps, spot.encode(raw)], False
+        return _written(steps, calls, spot, raw), False
     rest = calls[secret:]
     pattern = spot.deferred(Deferred("value", "", rest, spot.place), raw)
 
@@ -210,14 +221,34 @@ def _writer(kind: macros.Kind, calls: tuple[Call, ...], spot: Spot, raw: bool) -
     return [*steps, capture], True
 
 
-def _reader(name: str) -> Read:
+def _written(steps: list[Step], calls: tuple[Call, ...], spot: Spot, raw: bool) -> list[Step]:
+    """The steps, and the writing of what comes out of them. What stands everywhere as it is needs no encoding."""
+    if calls:
+        name, argument = calls[-1]
+        modifier = MODIFIERS[name]
+        # As a whole value of JSON a text is put into quotes.
+        if modifier.as_is is not None and (modifier.gives == "number" or not spot.whole):
+            return [*steps[:-1], modifier.as_is(argument or "")]
+    return [*steps, spot.encode(raw)]
+
+
+def _reader(name: str, find: Find) -> Read:
     family, _, member = name.partition(".")
-    if not member:
-        return methodcaller("get", name)
+    whole = find(family)
+    if whole is None:
+        return _nothing
+    return _member_reader(whole, member) if member else whole
+
+
+def _nothing(_given: Values) -> None:
+    return None
+
+
+def _member_reader(whole: Read, member: str) -> Read:
     steps = member.split(".")
 
     def read(given: Values) -> Any:
-        found: Any = given.get(family)
+        found: Any = whole(given)
         if not isinstance(found, dict):
             return None
         if member in found:
@@ -231,32 +262,33 @@ def _reader(name: str) -> Read:
     return read
 
 
-def _renderer(read: Read, steps: Sequence[Step], missing: Part | Refusal, where: str) -> Render:
-    *first, last = steps  # The last one writes the part.
+class Renderer:
+    """Writes the value of a macro. Called, it knows what to do when there is none, or when it cannot be written: its
+    `write` raises `Unrenderable` then.
+    """
 
-    def absent() -> Part:
-        if isinstance(missing, Refusal):
-            raise Refused(missing)
-        return missing
+    __slots__ = ("_missing", "_where", "read", "write")
 
-    def render(given: Values) -> Part:
-        value = read(given)
+    def __init__(self, read: Read, write: Step, missing: Part | Refusal, where: str) -> None:
+        self.read, self.write = read, write
+        self._missing, self._where = missing, where
+
+    def __call__(self, given: Values) -> Part:
+        value = self.read(given)
         if value is None:
-            return absent()
+            if isinstance(self._missing, Refusal):
+                raise Refused(self._missing)
+            return self._missing
         try:
-            for step in first:
-                value = step(value)
-            return last(value)  # type: ignore[no-any-return]
+            return self.write(value)  # type: ignore[no-any-return]
         except Unrenderable as problem:
-            raise Refused(Refusal("unrenderable", f"{where}: {problem}")) from None
+            raise Refused(Refusal("unrenderable", f"{self._where}: {problem}")) from None
 
-    def render_at_once(given: Values) -> Part:
-        value = read(given)
-        if value is None:
-            return absent()
-        try:
-            return last(value)  # type: ignore[no-any-return]
-        except Unrenderable as problem:
-            raise Refused(Refusal("unrenderable", f"{where}: {problem}")) from None
 
-    return render if first else render_at_once
+def _in_a_row(steps: Sequence[Step]) -> Step:
+    """The steps as one."""
+    if len(steps) == 1:
+        return steps[0]
+    *before, last = steps
+    first = _in_a_row(before)
+    return lambda value: last(first(value))

@@ -33,7 +33,8 @@ class Modifier:
 
     One that works on text takes any value, as the text that the value is written as. `bind` makes the step for an
     argument; it is None for those that are no step: `default` and `required` (what happens when the value is missing)
-    and `raw` (how it is encoded).
+    and `raw` (how it is encoded). `as_is`: for a modifier whose outcome is written alike at every place, the step that
+    gives it as it is written (a text, but for the quotes of JSON).
     """
 
     name: str
@@ -43,6 +44,7 @@ class Modifier:
     doc: str
     argument: str | None = None
     problem: Callable[[str], str | None] = lambda _argument: None
+    as_is: Callable[[str], Step] | None = None
 
     def argument_problem(self, argument: str | None) -> str | None:
         """What is wrong with the argument as it is written, or None."""
@@ -62,7 +64,18 @@ def _on_text(function: Callable[[str], str]) -> Callable[[str], Step]:
 
 
 def _hashed(algorithm: Callable[[bytes], Any]) -> Callable[[str], Step]:
-    return _on_text(lambda text: str(algorithm(values.utf8(text)).hexdigest()))
+    utf8, text_of = values.utf8, values.text_of
+
+    def step(value: object) -> str:
+        text = value if type(value) is str else text_of(value)
+        return algorithm(utf8(text)).hexdigest()  # type: ignore[no-any-return]
+
+    return _plain(step)
+
+
+def _hash(name: str, algorithm: Callable[[bytes], Any], doc: str) -> Modifier:
+    step = _hashed(algorithm)
+    return Modifier(name, "text", "text", step, doc, as_is=step)
 
 
 def _hmac_sha256(secret: str) -> Step:
@@ -77,6 +90,22 @@ def _base64url(text: str) -> str:
 def _fixed(places: str) -> Step:
     count = int(places)
     return lambda value: values.half_up(values.decimal_of(value), count)
+
+
+def _fixed_text(places: str) -> Step:
+    """What `_fixed` gives, written. Most numbers have no more places than are wanted: nothing is rounded in these."""
+    count, exact = int(places), _fixed(places)
+
+    def written(value: object) -> str:
+        if type(value) is float and value > 0:
+            text = repr(value)
+            fraction = text.partition(".")[2]
+            lacking = count - len(fraction)
+            if lacking >= 0 and fraction.isdigit():  # else there is an exponent behind the point
+                return text + "0" * lacking
+        return format(exact(value), "f")
+
+    return written
 
 
 def _fixed_problem(places: str) -> str | None:
@@ -105,21 +134,9 @@ MODIFIERS: dict[str, Modifier] = {
         Modifier("lower", "text", "text", _on_text(str.lower), "in lower case"),
         Modifier("upper", "text", "text", _on_text(str.upper), "in upper case"),
         Modifier("text", "text", "text", _on_text(str), "as text: a string in a JSON body, whatever the value's kind"),
-        Modifier(
-            "md5",
-            "text",
-            "text",
-            _hashed(partial(hashlib.md5, usedforsecurity=False)),
-            "MD5 of the UTF-8, in hex, lower case",
-        ),
-        Modifier(
-            "sha1",
-            "text",
-            "text",
-            _hashed(partial(hashlib.sha1, usedforsecurity=False)),
-            "SHA-1 of the UTF-8, in hex, lower case",
-        ),
-        Modifier("sha256", "text", "text", _hashed(hashlib.sha256), "SHA-256 of the UTF-8, in hex, lower case"),
+        _hash("md5", partial(hashlib.md5, usedforsecurity=False), "MD5 of the UTF-8, in hex, lower case"),
+        _hash("sha1", partial(hashlib.sha1, usedforsecurity=False), "SHA-1 of the UTF-8, in hex, lower case"),
+        _hash("sha256", hashlib.sha256, "SHA-256 of the UTF-8, in hex, lower case"),
         Modifier(
             "hmac_sha256",
             "text",
@@ -130,7 +147,14 @@ MODIFIERS: dict[str, Modifier] = {
             _secret_problem,
         ),
         Modifier("base64url", "text", "text", _on_text(_base64url), "Base64 for URLs of the UTF-8, without padding"),
-        Modifier("unix", "time", "number", _plain(values.unix), "a time as whole seconds since 1970"),
+        Modifier(
+            "unix",
+            "time",
+            "number",
+            _plain(values.unix),
+            "a time as whole seconds since 1970",
+            as_is=_plain(lambda at: repr(at // 1000 if type(at) is int else values.unix(at))),
+        ),
         Modifier("unix_ms", "time", "number", _plain(lambda at: at), "a time as milliseconds since 1970"),
         Modifier(
             "iso",
@@ -148,6 +172,7 @@ MODIFIERS: dict[str, Modifier] = {
             "with so many places, half up on the decimal value",
             "<n>",
             _fixed_problem,
+            _fixed_text,
         ),
         Modifier(
             "cents",
@@ -155,6 +180,7 @@ MODIFIERS: dict[str, Modifier] = {
             "number",
             _plain(lambda n: values.cents(values.decimal_of(n))),
             "a hundred times, half up",
+            as_is=_plain(lambda n: repr(values.cents(values.decimal_of(n)))),
         ),
         Modifier(
             "int", "number", "number", _plain(lambda n: int(values.half_up(values.decimal_of(n), 0))), "rounded half up"

@@ -10,7 +10,7 @@ from schemas.job import Part, Place, Request
 from streams.templates import headers, parse, places, url
 from streams.templates.body import compile_body
 from streams.templates.errors import Complaints, Refusal, Refused, TemplateError, TemplateErrors
-from streams.templates.insertion import Render, Scope, Spot, Values
+from streams.templates.insertion import Find, Render, Scope, Spot, Values, by_name
 from streams.templates.text import Text, TextBuilder
 
 __all__ = ["CompiledRequest", "Refusal", "TemplateError", "TemplateErrors", "compile_request"]
@@ -36,11 +36,12 @@ class CompiledRequest:
     _body: Text | None
     _may_make_dots: bool
 
-    def render(self, values: Mapping[str, object]) -> Request | Refusal:
+    def render(self, values: Values) -> Request | Refusal:
         """The request for a record's values, or why there is none. Never raises on a value.
 
-        `values` holds text, numbers, booleans, objects and times (integers of milliseconds) by macro name; no key, or
-        None, is a missing value. `params.<name>` is looked up in the mapping under `params`.
+        `values` is what the readers of the compilation read from. By default it is a mapping by macro name, of text,
+        numbers, booleans, objects and times (integers of milliseconds); no key, or None, is a missing value.
+        `params.<name>` is looked up in the mapping under `params`.
         """
         try:
             address = self._url(values)
@@ -52,10 +53,13 @@ class CompiledRequest:
             return refused.refusal
 
 
-def compile_request(endpoint: Endpoint, fields: Mapping[str, str]) -> CompiledRequest:
-    """The endpoint with its partner's fields, ready to render. Raises `TemplateErrors` with all mistakes at once."""
+def compile_request(endpoint: Endpoint, fields: Mapping[str, str], find: Find = by_name) -> CompiledRequest:
+    """The endpoint with its partner's fields, ready to render. Raises `TemplateErrors` with all mistakes at once.
+
+    `find` knows where the value of each macro is read; without it, `render` takes a mapping by macro name.
+    """
     complaints = Complaints()
-    scope = Scope(fields)
+    scope = Scope(fields, find)
     address, may_make_dots = _compile_url(endpoint, scope, complaints)
     content_type = None
     body = None

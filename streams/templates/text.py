@@ -9,7 +9,7 @@ from typing import cast
 from schemas.job import Part, Place
 from streams.templates import insertion, places
 from streams.templates.errors import Complaints, Unrenderable
-from streams.templates.insertion import Insertion, Read, Render, Scope, Spot, Values
+from streams.templates.insertion import Insertion, Read, Render, Renderer, Scope, Spot, Values
 from streams.templates.parse import Literal, Reference, Token
 
 #: The parts of a text for a record's values; text parts that follow one another are one. Raises `Refused`.
@@ -100,12 +100,20 @@ def _merged_pieces(pieces: Sequence[Part | Render]) -> list[Part | Render]:
 
 
 def _of_strings(blank: list[str], renders: tuple[tuple[int, Render], ...]) -> Text:
-    strings = cast("tuple[tuple[int, Callable[[Values], str]], ...]", renders)
+    macros = tuple((index, cast("Renderer", render)) for index, render in renders)
+    quick = tuple((index, render.read, render.write, render) for index, render in macros)
 
     def text(given: Values) -> tuple[Part, ...]:
         parts = blank.copy()
-        for index, render in strings:
-            parts[index] = render(given)
+        try:
+            for index, read, write, render in quick:
+                value = read(given)
+                parts[index] = cast("str", render(given)) if value is None else write(value)
+        except Unrenderable:
+            # The first that cannot be written tells where it stands.
+            for _, render in macros:
+                render(given)
+            raise
         return ("".join(parts),)
 
     return text
