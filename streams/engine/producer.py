@@ -149,6 +149,8 @@ class TransactionalProducer:
         Tries for as long as the brokers are away and `stopped()` is false. Raises KafkaException otherwise.
         """
         while True:
+            if stopped():
+                raise KafkaException(KafkaError(KafkaError._FAIL, "stopped"))
             try:
                 self._producer.init_transactions(CALL_TIMEOUT_S)
                 return

@@ -49,7 +49,7 @@ def share(
         ThreadPoolExecutor(settings.recoveries, thread_name_prefix="recovery"),
         Pace(),
         Owners(settings, barriers, readings.trouble),
-        Writers(settings, threads, readings.trouble, busy),
+        Writers(settings, readings.trouble, busy),
         standbys.let_go,
     )
     return shared, standbys

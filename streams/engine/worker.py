@@ -292,13 +292,16 @@ class Engine:
 
     def _retake(self, partition: Partition, error: Fenced) -> None:
         """Open a partition anew whose producer may not write any more, if it is still ours."""
-        partition.closing = True
         self._reopened[partition.unit] += 1
         if self._reopened[partition.unit] > REOPENINGS:
             exits.die(exits.CHECKPOINT_FAILED, f"{partition.unit} cannot be written, again and again: {error}")
-        log.warning("%s may not be written as it is: %s", partition.unit, error)
+        self._reopen(partition, str(error))
+
+    def _reopen(self, partition: Partition, reason: str) -> None:
+        partition.closing = True
+        log.warning("%s may not be written as it is: %s", partition.unit, reason)
         self.readings.reopening()
-        self._start_opening(self._open_anew(partition, str(error)))
+        self._start_opening(self._open_anew(partition, reason))
 
     async def _open_anew(self, partition: Partition, error: str) -> None:
         if self._inputs is None or self._shared is None:
@@ -426,7 +429,7 @@ class Engine:
             for partition in list(self.partitions.values()):
                 partition.refresh_clock()
                 if partition.put_out:
-                    self._retake(partition, Fenced(partition.put_out))
+                    self._reopen(partition, partition.put_out)
 
     # -- the end
 

@@ -11,7 +11,7 @@ import contextlib
 import threading
 import uuid
 from collections.abc import Callable, Collection
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import NamedTuple
 
 from streams.engine import budgets
@@ -89,8 +89,8 @@ class Writer:
     async def _make_sure(self, producer: TransactionalProducer) -> None:
         try:
             await asyncio.get_running_loop().run_in_executor(self._threads, producer.make_sure_when_shaken)
-        except Fenced as error:
-            self.ended = str(error)
+        except Exception as error:
+            self.ended = str(error) or type(error).__name__
         finally:
             self._running = None
             if self._waiting:
@@ -134,11 +134,12 @@ class Writer:
 
 
 class Writers:
-    """The writer that a process has at the time."""
+    """The writer that a process has at the time. `busy`: how many of its partitions have a batch under way."""
 
-    def __init__(
-        self, settings: Settings, threads: Executor, trouble: Trouble = untold, busy: Callable[[], int] = lambda: 0
-    ) -> None:
+    def __init__(self, settings: Settings, trouble: Trouble = untold, busy: Callable[[], int] = lambda: 0) -> None:
+        # Of their own, so that no partition that is being opened keeps others from writing; two, so that one that
+        # still asks what has become of its last transaction does not keep the next one from it.
+        threads = ThreadPoolExecutor(2, thread_name_prefix="writer")
         self._given = (settings, threads, trouble, busy)
         self._current = Writer(*self._given)
 

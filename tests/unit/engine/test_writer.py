@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
@@ -44,8 +43,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.producer, self.busy = Recording(), 0
-        self.threads = ThreadPoolExecutor(2)
-        self.writers = Writers(Settings(), self.threads, busy=lambda: self.busy)
+        self.writers = Writers(Settings(), busy=lambda: self.busy)
         self.writer = self.made(self.writers.current)
 
     def made(self, writer: Writer) -> Writer:
@@ -64,10 +62,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
-    made = Bench()
-    yield made
-    made.threads.shutdown()
+def bench() -> Bench:
+    return Bench()
 
 
 async def test_what_is_decided_at_about_the_same_time_is_in_one_transaction(bench: Bench) -> None:
