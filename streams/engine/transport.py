@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import aiokafka
+from aiokafka.consumer import fetcher
 from aiokafka.protocol.group import JoinGroupRequest
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
@@ -42,6 +43,18 @@ FETCH_GRACE_S = 0.25
 #: The group's coordinator is heard within so long (seconds), or asked again.
 HEARTBEAT_S = 2.0
 MAX_POLL_RECORDS = 4_000
+
+
+class Records(fetcher.PartitionRecords):  # type: ignore[misc]
+    """Gives records as the parser has them: offset, timestamp and its type, key, value. aiokafka would make one of its
+    own out of each, with eleven fields that nobody reads; that costs as much as a tenth of deciding.
+    """
+
+    def _consumer_record(self, tp: TP, record: Any) -> Any:
+        return record
+
+
+fetcher.PartitionRecords = Records
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
