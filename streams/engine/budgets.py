@@ -1,7 +1,7 @@
 """How the memory that the settings give is shared out. Pure arithmetic, in bytes.
 
 Whatever the backlog, a worker holds at most: blocks and memtables of its stores (`store_cache`, `store_buffers`), input
-that was fetched (`fetch_buffers`), what its producers have not been rid of (`producer_buffers`), and while it recovers
+that was fetched (`fetch_buffers`), what its writer has not been rid of (`producer_buffers`), and while it recovers
 what its consumers have read ahead. Each share has a least size, below which nothing would move; so with very many
 partitions in one process the sum may be larger than the setting.
 """
@@ -17,8 +17,8 @@ KIB, MIB = 1 << 10, 1 << 20
 FETCH = (64 * KIB, MIB)
 #: What one source may have waiting in one partition.
 WAITING = (256 * KIB, 4_000_000)
-#: A producer must take the largest record there may be (8 MB), and should take the jobs and states of a batch.
-PRODUCER = (10 * MIB, 64 * MIB)
+#: The writer must take the largest record there may be (8 MB).
+PRODUCER = 10 * MIB
 #: A record that waits is an object with its key, about so many bytes more than the merge counts for it: these come
 #: out of the same memory.
 OVERHEAD = 2
@@ -37,7 +37,7 @@ def waiting(settings: Settings, inputs: int) -> Limits:
 
 def producer(settings: Settings) -> int:
     """What the writer may have on its way."""
-    return _share(settings.producer_buffers, 1, PRODUCER)
+    return max(PRODUCER, settings.producer_buffers)
 
 
 def _share(total: int, among: int, bounds: tuple[int, int]) -> int:

@@ -163,7 +163,7 @@ class Checkpoint:
         if isinstance(error, Refused):
             exits.die(
                 exits.CHECKPOINT_FAILED,
-                f"{self._unit}: the brokers refuse what is to be written, look at the topics' "
+                f"{self._unit}: the brokers refuse what it or another partition has to write, look at the topics' "
                 f"max.message.bytes and the rights (`ringback doctor`): {error}",
             )
         exits.die(exits.CHECKPOINT_FAILED, f"{self._unit}: the batch could not be checkpointed", error)

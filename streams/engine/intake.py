@@ -112,7 +112,8 @@ class Intake:
         tasks += [task for task in (self._fetching, self._looking) if task is not None]
         pause = PAUSE_S if waiting or self._fetching is None else FETCH_S
         if self._open and self._looking is None:
-            soonest = min((partition.soon() for partition in self._partitions.values()), default=pause)
+            going = (one for one in self._partitions.values() if self._paused.isdisjoint(one.named))
+            soonest = min((partition.soon() for partition in going), default=pause)
             pause = min(pause, max(LEAST_PAUSE_S, soonest))
         await asyncio.wait(tasks, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
         wake.cancel()

@@ -23,7 +23,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from streams.engine import changelog, fate
 from streams.engine.fate import Stopped
-from streams.engine.producer import TRIES, BarrierProducer, TransactionalProducer, Trouble, untold
+from streams.engine.producer import TRIES, BarrierProducer, Fenced, TransactionalProducer, Trouble, untold
 from streams.engine.stages import Unit, owners_topic
 from streams.settings import Settings
 
@@ -164,7 +164,7 @@ class Ownership:
         """When this returns nobody else can commit for the partition, and what others left open is over. The writer
         must have been started before: then whoever fences it off later finds an id that can be fenced off.
 
-        Raises `Fenced`, and KafkaException when `stopped()`.
+        Raises KafkaException when `stopped()`.
         """
         self._others = self._owners.claim(self._claim, stopped)
         for name in self._others:
@@ -182,7 +182,11 @@ class Ownership:
     def throw_away(self, stopped: Stopped) -> None:
         """End what hangs of others in all partitions in reach; see `TransactionalProducer.throw_away`."""
         for producer in self._producers(stopped):
-            producer.throw_away(stopped)
+            try:
+                producer.throw_away(stopped)
+            except Fenced as error:
+                # Another process that takes over from the same one is at it too.
+                log.info("%s: %s", self._claim.unit, error)
 
     def settle(self, stopped: Stopped) -> None:
         """The partition's state has been read back: what others have left behind is dealt with."""

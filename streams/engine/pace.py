@@ -25,6 +25,8 @@ class Pace:
         return 0.0 if since < JOIN_S else max(0.0, ROUND_S - since)
 
     def taken(self, now: float) -> None:
-        """A batch is taken now."""
-        if now - self._began >= JOIN_S:
+        """A batch is taken now. A full one, which does not wait for a round, begins none before its time: those that
+        wait for it would wait for ever.
+        """
+        if now - self._began >= ROUND_S:
             self._began = now

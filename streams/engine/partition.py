@@ -45,6 +45,8 @@ CLOCK_AGE_S = 30.0
 #: With little to do, what was fetched together goes together, when the other sources' ends have been looked up; but it
 #: waits no longer for that than this (seconds).
 TOGETHER_S = 0.025
+#: A partition that waits for what only a look at the brokers can tell is looked at so often (seconds).
+LEAST_WAIT_S = 0.002
 #: How aiokafka says that a record has the broker's time of appending it.
 LOG_APPEND_TIME = 1
 
@@ -104,7 +106,7 @@ class Partition:
         #: A batch is on its way through Faust, which may drop it when the partition is revoked; then what is being
         #: done.
         self._handed_out = False
-        #: When records came last (monotonic seconds).
+        #: Since when something waits (monotonic seconds).
         self._fed_at = float("-inf")
         self._task: asyncio.Task[None] | None = None
         self.closing = False
@@ -263,12 +265,12 @@ class Partition:
         else:
             before = -1
             if records and records[-1].timestamp_type == LOG_APPEND_TIME:
-                self.broker_clock.sample(records[-1].timestamp, self._shared.clock.monotonic())
+                self.broker_clock.at_least(records[-1].timestamp, self._shared.clock.monotonic())
             raws = [
                 Raw(topic, number, record.offset, record.timestamp, record.key, record.value, source)
                 for record in records
             ]
-        if raws:
+        if raws and not len(self.merge):
             self._fed_at = self._shared.clock.monotonic()
         self.merge.feed(topic, raws, position, sum(len(raw.value or b"") + 100 for raw in raws))
         self.merge.passed(topic, before)
@@ -289,7 +291,8 @@ class Partition:
         records = self.merge.take(self._shared.settings.batch_records)
         if not records:
             return None
-        self._shared.pace.taken(self._shared.clock.monotonic())
+        self._fed_at = self._shared.clock.monotonic()
+        self._shared.pace.taken(self._fed_at)
         self._handed_out = True
         last = records[-1].lies or records[-1]
         return Batch(self, records, last.topic, last.offset)
@@ -371,8 +374,11 @@ class Partition:
         if not self.running or self.busy or not len(self.merge):
             return float("inf")
         wait = self._open_question()
-        until = (wait.appended + 1 - self.broker_clock.now()) / 1000 if wait is not None else 0.0
-        return max(self.delay(), until)
+        if wait is None:
+            return self.delay()
+        if self._stage.written.issuperset(wait.topics):
+            return float("inf")  # a rekeyer has to go on first
+        return max(self.delay(), (wait.appended + 1 - self.broker_clock.now()) / 1000, LEAST_WAIT_S)
 
     def waits(self) -> Wait | None:
         """What the next record waits for."""

@@ -40,8 +40,8 @@ FLUSH_S = 1.0
 
 class Place(NamedTuple):
     """Where a record came to lie, the append time the broker gave it (of a topic with LogAppendTime), and the
-    monotonic second at
-    which that was heard."""
+    monotonic second at which that was heard.
+    """
 
     offset: int
     appended: int
@@ -96,6 +96,18 @@ class Write(NamedTuple):
         return topic, self.partition if partition is None else partition
 
 
+class _Departures:
+    """Whether a broker went away since it was last certain that what was committed is there. An object of its own: what
+    the client calls it keeps alive, and a producer that is let go of must be gone.
+    """
+
+    def __init__(self) -> None:
+        self.seen = False
+
+    def __call__(self, error: KafkaError) -> None:
+        self.seen = True
+
+
 class TransactionalProducer:
     """Writes transactions. A newer one with the same id fences this one off. `partition` is where `write` writes;
     `queued`: bytes that it holds at most until the brokers have them; `reach`: every partition (topic and number) that
@@ -113,14 +125,13 @@ class TransactionalProducer:
     ) -> None:
         self.transactional_id = transactional_id
         self._settings, self._partition, self._trouble = settings, partition, trouble
-        self._reach = set(reach)
+        self._reach = frozenset(reach)
         #: Of the newest committed transaction with something for a partition, as the brokers have said: where the last
         #: record lies.
         self._committed: dict[tuple[str, int], Place] = {}
         #: Which partitions these were in the newest one.
         self._newest: list[tuple[str, int]] = []
-        #: A broker went away since it was last certain that what was committed is there.
-        self._shaken = False
+        self._departures = _Departures()
         self._producer = Producer(
             kafka.producer_settings(
                 settings,
@@ -132,16 +143,13 @@ class TransactionalProducer:
                 # and large requests (a third less work for the brokers than with 0, measured).
                 linger_ms=50,
                 message_max_bytes=8_000_000,
-                error_cb=self._on_error,
+                error_cb=self._departures,
             )
         )
 
-    def _on_error(self, error: KafkaError) -> None:
-        self._shaken = True
-
     def reaches(self, places: Collection[tuple[str, int]]) -> None:
         """Its transactions may write to these partitions as well."""
-        self._reach.update(places)
+        self._reach |= frozenset(places)
 
     def start(self, stopped: Callable[[], bool]) -> None:
         """Fence off whoever wrote under this id before; their open transaction is over when this returns.
@@ -161,10 +169,10 @@ class TransactionalProducer:
                 self._trouble("start")
                 log.warning("%s: waiting for the transaction coordinator: %s", self.transactional_id, error.str())
 
-    def end_what_hangs(self, topic: str, partition: int, stopped: Stopped = never) -> None:
+    def end_what_hangs(self, topic: str, partition: int, stopped: Stopped = never) -> bool:
         """Roll back, in all partitions that this producer reaches, what hangs there under its id (see `fate`) when
-        something hangs in this one, its changelog. While no transaction is open. Raises `Fenced`, and KafkaException
-        when `stopped()`.
+        something hangs in this one, a changelog; whether something did. While no transaction is open. Raises `Fenced`,
+        and KafkaException when `stopped()`.
 
         *Why rolled back.* The changelog decides what has happened, and for its readers what hangs in it has not. One
         transaction that takes in every partition, and is aborted, ends it everywhere by one decision of the
@@ -182,14 +190,15 @@ class TransactionalProducer:
         And what was written under an id that Kafka has forgotten (a week of silence, by default) this producer cannot
         end.
         """
-        for _ in range(TRIES if self._reach else 0):
+        for tried in range(TRIES if self._reach else 0):
             if not fate.hangs(self._settings, topic, partition, stopped):
-                return
+                return tried > 0
             self._trouble("hanging")
             fate.tell_of_hanging(self.transactional_id, topic, partition)
             self.throw_away(stopped)
         if self._reach and fate.hangs(self._settings, topic, partition, stopped):
             fate.tell_of_unending(topic, partition)
+        return bool(self._reach)
 
     def throw_away(self, stopped: Stopped = never) -> None:
         """Write an empty record to every partition in reach, in one transaction that is aborted: what hangs there is
@@ -275,17 +284,15 @@ class TransactionalProducer:
                 self._committed.update(zip(self._newest, places, strict=True))
                 return places
 
-    def make_sure_when_shaken(self) -> None:
+    def make_sure_when_shaken(self, stopped: Stopped = never) -> None:
         """When a broker went away since the last transaction: is that there still? While none is under way. Raises
-        `Fenced`.
+        `Fenced`, and KafkaException when `stopped()`.
         """
         with contextlib.suppress(KafkaException):  # a fatal error, which the next transaction will tell again
             self._serve(self._producer.poll, 0)
-        if self._shaken:
-            self._shaken = False
-            if found := self._missing(self._newest):
-                self.throw_away()
-                raise Fenced(found)
+        if self._departures.seen:
+            self._departures.seen = False
+            self._stand_by(self._newest, stopped)
 
     def _make_sure(self, writes: Sequence[Write]) -> None:
         """After an abort: what it has left hanging must not be committed with the next try, and what was committed
@@ -293,41 +300,46 @@ class TransactionalProducer:
         `Fenced`: a recovery puts that right.
         """
         ends = dict.fromkeys([write.end for write in writes])
-        for topic, partition in ends:
-            self.end_what_hangs(topic, partition)
-        if found := self._missing([*ends, *(end for end in self._newest if end not in ends)]):
-            # Wherever the transaction that was aborted has not written, the one before it may hang still.
-            self.throw_away()
-            raise Fenced(found)
+        if any(self.end_what_hangs(*end) for end in ends):
+            # It may have been of others, too, that have nothing in this transaction.
+            raise Fenced(f"{self.transactional_id}: what Kafka had not ended was rolled back")
+        self._stand_by([*ends, *(end for end in self._newest if end not in ends)])
 
-    def _missing(self, ends: Iterable[tuple[str, int]]) -> str:
-        """What has become of something that was committed last in these partitions, unless all of it is there."""
+    def _stand_by(self, ends: Iterable[tuple[str, int]], stopped: Stopped = never, inside: bool = False) -> None:
+        """What was committed last in these partitions must be there. Raises `Fenced`: a recovery puts it right.
+        `inside`: a transaction is open, which is then aborted.
+
+        Where some of a transaction is there, it was committed: what hangs of it is ended, as committed, by the next
+        one that writes there. Where nothing is there, all of it is rolled back.
+        """
+        fates: dict[str, fate.Fate] = {}
         for topic, partition in ends:
-            committed = self._committed.get((topic, partition))
-            if committed is None:
-                continue
-            found = fate.of(self._settings, fate.Lying(topic, partition, committed.offset))
-            if found != "there":
-                return (
-                    f"{self.transactional_id}: Kafka has rolled back what it had said was committed, or has never "
-                    f"ended it ({topic} partition {partition} offset {committed.offset}: {found})"
-                )
-        return ""
+            if (committed := self._committed.get((topic, partition))) is not None:
+                lying = fate.Lying(topic, partition, committed.offset)
+                fates[f"{topic} partition {partition} offset {lying.offset}"] = fate.of(self._settings, lying, stopped)
+        found = set(fates.values())
+        if found <= {"there"} or found == {"there", "open"}:
+            return
+        if inside:
+            self._abort(stopped)
+        if "there" not in found:
+            self.throw_away(stopped)
+        told = ", ".join(f"{place}: {what}" for place, what in fates.items())
+        raise Fenced(
+            f"{self.transactional_id}: Kafka has rolled back, or not ended, what it said was committed: {told}"
+        )
 
     def _stand_firm(self) -> None:
         """In a transaction whose records have reached the brokers. When one of these went away meanwhile, what was
         committed before may hang (see `fate`): the end of this transaction would be its end in those partitions that
         both have written, and only there. Raises `Fenced`.
         """
-        while self._serve(self._producer.flush, FLUSH_S) and not self._shaken:
+        while self._serve(self._producer.flush, FLUSH_S) and not self._departures.seen:
             pass
-        if not self._shaken:
+        if not self._departures.seen:
             return
-        self._shaken = False
-        if found := self._missing(self._newest):
-            self._abort()
-            self.throw_away()
-            raise Fenced(found)
+        self._departures.seen = False
+        self._stand_by(self._newest, inside=True)
 
     def _transaction(self, writes: Sequence[Write]) -> list[Place]:
         placed: dict[int, Place] = {}
@@ -339,6 +351,7 @@ class TransactionalProducer:
             else:
                 placed[number] = _place(message)
 
+        self.make_sure_when_shaken()
         self._producer.begin_transaction()
         for write in writes:
             write.on_step("begun")

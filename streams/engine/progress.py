@@ -1,6 +1,6 @@
 """What time it is at the broker, and where the inputs end: what the merge and the holds wait by.
 
-The machine's own clock decides nothing: a moment is an append time that the broker gave to a record of ours, plus the
+The machine's own clock decides nothing: a moment is an append time that a broker gave to a record, plus the
 monotonic time since. Since a record is stamped before we learn of it, the result is never ahead of the broker's
 clock, and that is the safe side: whatever was appended before such a moment is below an end that is looked up after
 it.
@@ -34,7 +34,8 @@ TopicPartition = aiokafka.TopicPartition
 
 
 class BrokerClock:
-    """The broker's clock as one partition knows it, from the append times of its own changelog records.
+    """The broker's clock as one partition knows it, from the append times of its own changelog records, and of what it
+    reads where brokers stamp that.
 
     Each sample is a lower bound: the record was stamped before it was heard of. The best one counts, less what two
     clocks may have drifted apart since.
@@ -64,6 +65,14 @@ class BrokerClock:
             # Nobody hears of a record so late so often: the broker's clock was set back.
             self._ahead = max(self._behind)
             self._behind.clear()
+
+    def at_least(self, appended: int, heard: float) -> None:
+        """A record that the broker stamped, of whoever and however long ago: as `sample`, but one that is late says
+        nothing.
+        """
+        ahead = appended - heard * 1000
+        if ahead > self._ahead - self._drift(heard):
+            self._ahead, self._sampled = ahead, max(self._sampled, heard)
 
     def now(self) -> int:
         """Milliseconds; an append time that the broker has reached for certain."""

@@ -30,9 +30,10 @@ def share(
     readings: Readings,
     stages: Sequence[Stage],
     busy: Callable[[], int],
+    stopped: Callable[[], bool],
 ) -> tuple[Shared, Standbys]:
     """For the partitions of these stages, and for the warm copies of those that are elsewhere. `busy`: how many of the
-    former have a batch under way.
+    former have a batch under way; `stopped`: whether the process is about to end.
     """
     arenas.few()  # before the threads of producers and stores
     memory = StoreMemory(settings.store_cache, settings.store_buffers)
@@ -49,7 +50,7 @@ def share(
         ThreadPoolExecutor(settings.recoveries, thread_name_prefix="recovery"),
         Pace(),
         Owners(settings, barriers, readings.trouble),
-        Writers(settings, readings.trouble, busy),
+        Writers(settings, readings.trouble, busy, stopped),
         standbys.let_go,
     )
     return shared, standbys

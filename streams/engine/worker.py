@@ -139,9 +139,8 @@ class Engine:
         self._begin_with(configuration)
         await self.ends.start()
         self.stages = stages
-        self._shared, self._standbys = share(
-            settings, self.clock, self._threads, self.ends, self._faults, self.readings, stages, self._busy
-        )
+        given = (settings, self.clock, self._threads, self.ends, self._faults, self.readings, stages)
+        self._shared, self._standbys = share(*given, self._busy, lambda: self._stopping)
         self._rekeying.begin(stages[0], self._shared, configuration.apps)
         self._start(self._look())
         self._start(self._watchdog.run())

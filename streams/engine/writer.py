@@ -15,7 +15,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import NamedTuple
 
 from streams.engine import budgets
-from streams.engine.fate import Stopped
+from streams.engine.fate import Stopped, never
 from streams.engine.producer import Fenced, Place, TransactionalProducer, Trouble, Write, untold
 from streams.settings import Settings
 
@@ -23,6 +23,10 @@ from streams.settings import Settings
 GATHER_S = 0.025
 #: So many records are much: to decide them took longer than a transaction costs.
 MUCH = 500
+#: So many records are too many for one transaction, unless they are of one partition.
+MOST = 50_000
+#: Turns of the event loop in which a partition that was told of its commit comes to have nothing under way.
+STEPS_TO_END = 3
 
 
 class _Entry(NamedTuple):
@@ -38,8 +42,9 @@ class Writer:
     """
 
     def __init__(
-        self, settings: Settings, threads: Executor, trouble: Trouble = untold, busy: Callable[[], int] = lambda: 0
+        self, settings: Settings, threads: Executor, trouble: Trouble, busy: Callable[[], int], stopped: Stopped
     ) -> None:
+        self._stopped = stopped
         #: How many partitions of the process have a batch under way.
         self._busy = busy
         #: Its transactional id, which no other writer ever has.
@@ -88,7 +93,9 @@ class Writer:
 
     async def _make_sure(self, producer: TransactionalProducer) -> None:
         try:
-            await asyncio.get_running_loop().run_in_executor(self._threads, producer.make_sure_when_shaken)
+            await asyncio.get_running_loop().run_in_executor(
+                self._threads, producer.make_sure_when_shaken, self._stopped
+            )
         except Exception as error:
             self.ended = str(error) or type(error).__name__
         finally:
@@ -101,12 +108,29 @@ class Writer:
         try:
             while self._waiting:
                 await self._gather()
-                group, self._waiting = self._waiting, []
-                outcomes = await loop.run_in_executor(self._threads, self._write, group)
+                group = self._next_group()
+                try:
+                    outcomes = await loop.run_in_executor(self._threads, self._write, group)
+                except BaseException as error:
+                    outcomes = [error for _ in group]
                 for entry, outcome in zip(group, outcomes, strict=True):
                     _tell(entry.outcome, outcome)
+                for _ in range(STEPS_TO_END):
+                    await asyncio.sleep(0)
         finally:
             self._running = None
+
+    def _next_group(self) -> list[_Entry]:
+        """All that wait, but no more than a transaction takes in its time."""
+        rows = 0
+        for count, entry in enumerate(self._waiting):
+            rows += len(entry.write.rows)
+            if count and rows > MOST:
+                break
+        else:
+            count = len(self._waiting)
+        group, self._waiting = self._waiting[:count], self._waiting[count:]
+        return group
 
     async def _gather(self) -> None:
         self._enough.clear()
@@ -134,13 +158,21 @@ class Writer:
 
 
 class Writers:
-    """The writer that a process has at the time. `busy`: how many of its partitions have a batch under way."""
+    """The writer that a process has at the time. `busy`: how many of its partitions have a batch under way; `stopped`:
+    whether the process is about to end.
+    """
 
-    def __init__(self, settings: Settings, trouble: Trouble = untold, busy: Callable[[], int] = lambda: 0) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        trouble: Trouble = untold,
+        busy: Callable[[], int] = lambda: 0,
+        stopped: Stopped = never,
+    ) -> None:
         # Of their own, so that no partition that is being opened keeps others from writing; two, so that one that
         # still asks what has become of its last transaction does not keep the next one from it.
         threads = ThreadPoolExecutor(2, thread_name_prefix="writer")
-        self._given = (settings, threads, trouble, busy)
+        self._given = (settings, threads, trouble, busy, stopped)
         self._current = Writer(*self._given)
 
     @property

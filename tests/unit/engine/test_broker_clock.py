@@ -55,3 +55,17 @@ def test_one_late_sample_sets_nothing_back():
     for _ in range(SET_BACK_SAMPLES - 1):
         broker.sample(5_000_000, clock.monotonic())
     assert broker.now() >= 9_999_999
+
+
+def test_old_records_of_others_never_set_it_back():
+    """A backlog is heard of late, and that says nothing about the broker's clock."""
+    clock = ManualClock()
+    broker = BrokerClock(clock)
+    broker.sample(100_000, clock.monotonic())
+    for _ in range(2 * SET_BACK_SAMPLES):
+        clock.advance(10)
+        before = broker.now()
+        broker.at_least(5, clock.monotonic())
+        assert broker.now() == before
+    broker.at_least(200_000, clock.monotonic())
+    assert broker.now() == 200_000

@@ -31,15 +31,15 @@ def test_rounds_begin_no_faster_than_they_may_however_many_partitions_there_are(
         now += gap
         if pace.wait(now) > 0:
             continue
-        if not begun or now - begun[-1] >= JOIN_S:
+        if not begun or now - begun[-1] >= ROUND_S:
             begun.append(now)
         pace.taken(now)
     assert all(later - earlier >= ROUND_S - 1e-9 for earlier, later in pairwise(begun))
 
 
-def test_a_full_batch_in_between_begins_a_round_of_its_own():
+def test_full_batches_in_between_do_not_put_the_next_round_off():
     pace = Pace()
-    pace.taken(10.0)
-    pace.taken(10.015)
-    assert pace.wait(10.016) == 0.0
-    assert pace.wait(10.03) > 0
+    for moment in (10.0, 10.01, 10.02):
+        pace.taken(moment)
+    assert pace.wait(10.021) > 0
+    assert pace.wait(10.0 + ROUND_S + 0.0001) == 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -194,7 +195,7 @@ def two_writes(client: Failing) -> None:
 def test_after_an_abort_what_was_committed_before_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[fate.Lying] = []
 
-    def look(settings: Settings, record: fate.Lying) -> fate.Fate:
+    def look(settings: Settings, record: fate.Lying, stopped: fate.Stopped) -> fate.Fate:
         asked.append(record)
         return "there"
 
@@ -209,7 +210,7 @@ def test_after_an_abort_what_was_committed_before_is_looked_for(monkeypatch: pyt
 def test_what_was_rolled_back_with_an_abort_ends_the_producer(
     monkeypatch: pytest.MonkeyPatch, found: fate.Fate
 ) -> None:
-    monkeypatch.setattr(fate, "of", lambda settings, record: found)
+    monkeypatch.setattr(fate, "of", lambda settings, record, stopped: found)
     with pytest.raises(Fenced, match=found):
         two_writes(Failing(commits=0))
 
@@ -237,7 +238,7 @@ def test_after_an_abort_the_whole_transaction_before_is_looked_for(monkeypatch: 
     """Of its partitions the one that was aborted may have had only some."""
     asked: list[fate.Lying] = []
 
-    def look(settings: Settings, record: fate.Lying) -> fate.Fate:
+    def look(settings: Settings, record: fate.Lying, stopped: fate.Stopped) -> fate.Fate:
         asked.append(record)
         return "there"
 
@@ -262,7 +263,7 @@ class Leaving(Failing):
     def flush(self, timeout: float) -> int:
         self._flushes -= 1
         if not self._flushes:
-            self._producer._on_error(KafkaError(KafkaError._TRANSPORT, "gone"))
+            self._producer._departures(KafkaError(KafkaError._TRANSPORT, "gone"))
         return super().flush(timeout)
 
     def commit_transaction(self, timeout: float) -> None:
@@ -276,7 +277,7 @@ def test_when_a_broker_went_away_the_transaction_before_must_be_there_before_the
     """What hangs of it would be ended by the next one in those partitions only that both have."""
     asked: list[fate.Lying] = []
 
-    def look(settings: Settings, record: fate.Lying) -> fate.Fate:
+    def look(settings: Settings, record: fate.Lying, stopped: fate.Stopped) -> fate.Fate:
         asked.append(record)
         return found
 
@@ -297,11 +298,31 @@ def test_when_a_broker_went_away_the_transaction_before_must_be_there_before_the
 
 
 def test_when_nothing_more_is_written_that_is_looked_for_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fate, "of", lambda settings, record: "open")
+    monkeypatch.setattr(fate, "of", lambda settings, record, stopped: "open")
     producer = TransactionalProducer(Settings(), "w-1", 0)
     producer._producer = Leaving(producer, 0)  # type: ignore[assignment]
     group(producer, 0)
     producer.make_sure_when_shaken()
-    producer._on_error(KafkaError(KafkaError._TRANSPORT, "gone"))
+    producer._departures(KafkaError(KafkaError._TRANSPORT, "gone"))
     with pytest.raises(Fenced, match="open"):
         producer.make_sure_when_shaken()
+
+
+def test_where_some_of_a_transaction_is_there_what_hangs_of_it_is_not_rolled_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was committed: the next transaction that writes there ends it so."""
+    monkeypatch.setattr(fate, "of", lambda settings, record, stopped: "there" if record.partition else "open")
+    producer = TransactionalProducer(Settings(), "w-1", 0)
+    producer._producer = client = Leaving(producer, 2)  # type: ignore[assignment]
+    group(producer, 0, 1)
+    group(producer, 1)
+    assert (client.committed, client.aborted) == (2, 0)
+
+
+def test_one_that_is_let_go_of_is_gone_at_once() -> None:
+    """Its client has threads and connections."""
+    producer = TransactionalProducer(Settings(), "w-1", 0)
+    gone = weakref.ref(producer)
+    del producer
+    assert gone() is None

@@ -10,8 +10,9 @@ from typing import Any, cast
 
 import pytest
 
+from streams.engine.fate import Stopped
 from streams.engine.producer import Fenced, Place, Write
-from streams.engine.writer import MUCH, Writer, Writers
+from streams.engine.writer import MOST, MUCH, Writer, Writers
 from streams.settings import Settings
 
 
@@ -33,7 +34,7 @@ class Recording:
             raise self.failure
         return [Place(100 + write.partition, 1_000, 0.0) for write in writes]
 
-    def make_sure_when_shaken(self) -> None:
+    def make_sure_when_shaken(self, stopped: Stopped) -> None:
         if self.missing is not None:
             raise self.missing
 
@@ -160,3 +161,20 @@ async def test_what_comes_during_a_look_is_written_behind_it(bench: Bench) -> No
 def test_each_assignment_has_a_writer_of_its_own(bench: Bench) -> None:
     bench.writers.renew()
     assert bench.writers.current.name != bench.writer.name
+
+
+async def test_a_transaction_takes_no_more_than_it_may(bench: Bench) -> None:
+    bench.producer.gate.clear()
+    first = asyncio.create_task(bench.write(0))
+    assert await asyncio.to_thread(bench.producer.begun.wait, 10)
+    others = [asyncio.create_task(bench.write(number, rows=MOST // 2)) for number in (1, 2, 3)]
+    await asyncio.sleep(0)
+    bench.producer.gate.set()
+    await asyncio.gather(first, *others)
+    assert bench.partitions == [[0], [1, 2], [3]]
+
+
+async def test_an_error_outside_of_the_producer_is_told_too(bench: Bench) -> None:
+    bench.writer._threads.shutdown()
+    with pytest.raises(RuntimeError, match="shutdown"):
+        await asyncio.wait_for(bench.write(0), 5)
