@@ -106,8 +106,8 @@ class Partition:
         #: A batch is on its way through Faust, which may drop it when the partition is revoked; then what is being
         #: done.
         self._handed_out = False
-        #: Since when something waits (monotonic seconds).
-        self._fed_at = float("-inf")
+        #: Since when something waits that might be taken (monotonic seconds).
+        self._waiting_since = float("-inf")
         self._task: asyncio.Task[None] | None = None
         self.closing = False
         self._refreshing: asyncio.Task[None] | None = None
@@ -271,7 +271,7 @@ class Partition:
                 for record in records
             ]
         if raws and not len(self.merge):
-            self._fed_at = self._shared.clock.monotonic()
+            self._waiting_since = self._shared.clock.monotonic()
         self.merge.feed(topic, raws, position, sum(len(raw.value or b"") + 100 for raw in raws))
         self.merge.passed(topic, before)
         if before >= 0 and not len(self.merge):
@@ -291,8 +291,7 @@ class Partition:
         records = self.merge.take(self._shared.settings.batch_records)
         if not records:
             return None
-        self._fed_at = self._shared.clock.monotonic()
-        self._shared.pace.taken(self._fed_at)
+        self._shared.pace.taken(self._shared.clock.monotonic())
         self._handed_out = True
         last = records[-1].lies or records[-1]
         return Batch(self, records, last.topic, last.offset)
@@ -305,6 +304,7 @@ class Partition:
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._task = None
+        self._waiting_since = self._shared.clock.monotonic()
 
     async def apply(self, records: Sequence[Raw], acknowledge: Callable[[], None]) -> Done:
         """Checkpoint these records (none: release the holds that are due) and acknowledge them.
@@ -367,7 +367,7 @@ class Partition:
 
     def _gathers(self) -> bool:
         few = len(self.merge) < self._shared.settings.batch_records
-        return few and self._shared.clock.monotonic() - self._fed_at < TOGETHER_S
+        return few and self._shared.clock.monotonic() - self._waiting_since < TOGETHER_S
 
     def soon(self) -> float:
         """Seconds until it may go on by itself."""
