@@ -181,13 +181,14 @@ class TransactionalProducer:
 
         *Why only then.* When nothing hangs in the changelog, what hangs elsewhere is of a transaction that the
         changelog has, as a rule: the one behind it was committed, and it with that, but only where both had written.
-        To roll back the rest would lose it. It is left to the next transaction that writes there.
+        To roll back the rest would lose it. It is left to the next transaction of this producer that writes there.
 
         *What remains.* Kafka may write the ends into some partitions and not into others. Then, until the next
-        transaction that writes to a partition where one is missing, its readers wait there; and when that transaction
-        is aborted, what hangs is rolled back there alone. So it is when a transaction that was rolled back with the
-        one behind it, which reached fewer partitions, has left neither a state on disk nor a process that knew of it.
-        And what was written under an id that Kafka has forgotten (a week of silence, by default) this producer cannot
+        transaction of the same producer that writes to a partition where one is missing, its readers wait there: when
+        the process dies before, until somebody ends it (`kafka-transactions.sh abort`). When that transaction is
+        aborted, what hangs is rolled back there alone. And where the changelog of one partition hangs and that of
+        another one in the same transaction does not, whoever takes over the former rolls back what both have written
+        to a third. What was written under an id that Kafka has forgotten (a week of silence, by default) nobody can
         end.
         """
         for tried in range(TRIES if self._reach else 0):
