@@ -257,7 +257,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "what was committed before looked for when a broker went away, before the next is committed",
         PRODUCER,
         "        if not self._departures.seen:\n            return\n",
-        "        return",
+        "        return\n",
         (
             f"{AT_PRODUCER}::test_when_a_broker_went_away_the_transaction_before_must_be_there_before_the_next_is_committed",
         ),
