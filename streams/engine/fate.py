@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 ASK_S = 5.0
 PAUSE_S = 0.1
+#: It is tried so often to end what hangs.
+TRIES = 5
 #: The ends of a transaction reach its partitions within moments. What is open for longer (seconds) hangs.
 OPEN_S = 2.0
 
@@ -89,6 +91,31 @@ def hangs(settings: Settings, topic: str, partition: int, stopped: Stopped = nev
         _pause(stopped)
 
 
+def end(
+    settings: Settings, who: str, topic: str, partition: int, throw_away: Callable[[], None], stopped: Stopped = never
+) -> bool:
+    """While something hangs in a partition: let `throw_away` end it for `who`, a few times. Whether something did."""
+    for tried in range(TRIES):
+        if not hangs(settings, topic, partition, stopped):
+            return tried > 0
+        log.error(
+            "%s: Kafka has noted a transaction of %s partition %d as complete, but has not ended it there; it is "
+            "rolled back",
+            who,
+            topic,
+            partition,
+        )
+        throw_away()
+    if hangs(settings, topic, partition, stopped):
+        log.error(
+            "what hangs in %s partition %d cannot be ended from here, and hides what follows: look for it with "
+            "`kafka-transactions.sh find-hanging`, and end it with its `abort`",
+            topic,
+            partition,
+        )
+    return True
+
+
 def of(settings: Settings, record: Lying, stopped: Stopped = never) -> Fate:
     """What became of a record of ours that was committed, as far as we were told."""
     opened: float | None = None
@@ -114,27 +141,6 @@ def lies(settings: Settings, record: Lying, stopped: Stopped = never) -> bool:
     """
     found = _first(settings, record, "read_uncommitted", stopped)
     return found.record and found.offset == record.offset
-
-
-def tell_of_hanging(who: str, topic: str, partition: int) -> None:
-    """Something hangs; `who` is about to end it."""
-    log.error(
-        "%s: Kafka has noted a transaction of %s partition %d as complete, but has not ended it there; it is rolled "
-        "back",
-        who,
-        topic,
-        partition,
-    )
-
-
-def tell_of_unending(topic: str, partition: int) -> None:
-    """Something hangs that nothing of ours can end."""
-    log.error(
-        "what hangs in %s partition %d cannot be ended from here, and hides what follows: look for it with "
-        "`kafka-transactions.sh find-hanging`, and end it with its `abort`",
-        topic,
-        partition,
-    )
 
 
 def _end(admin: AdminClient, place: TopicPartition, level: IsolationLevel) -> int:

@@ -23,7 +23,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from streams.engine import changelog, fate
 from streams.engine.fate import Stopped
-from streams.engine.producer import TRIES, BarrierProducer, Fenced, TransactionalProducer, Trouble, untold
+from streams.engine.producer import BarrierProducer, Fenced, TransactionalProducer, Trouble, untold
 from streams.engine.stages import Unit, owners_topic
 from streams.settings import Settings
 
@@ -170,14 +170,14 @@ class Ownership:
         for name in self._others:
             self._owners.fence(name, stopped)
         # What they have left open and nobody knows of any more would be waited for for ever.
-        number = self._claim.unit.number
-        for _ in range(TRIES):
-            if not fate.hangs(self._settings, self._changelog, number, stopped):
-                return
-            fate.tell_of_hanging(self.name, self._changelog, number)
-            self.throw_away(stopped)
-        if fate.hangs(self._settings, self._changelog, number, stopped):
-            fate.tell_of_unending(self._changelog, number)
+        fate.end(
+            self._settings,
+            self.name,
+            self._changelog,
+            self._claim.unit.number,
+            lambda: self.throw_away(stopped),
+            stopped,
+        )
 
     def throw_away(self, stopped: Stopped) -> None:
         """End what hangs of others in all partitions in reach; see `TransactionalProducer.throw_away`."""

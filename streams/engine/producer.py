@@ -191,15 +191,14 @@ class TransactionalProducer:
         to a third. What was written under an id that Kafka has forgotten (a week of silence, by default) nobody can
         end.
         """
-        for tried in range(TRIES if self._reach else 0):
-            if not fate.hangs(self._settings, topic, partition, stopped):
-                return tried > 0
+        if not self._reach:
+            return False
+
+        def throw_away() -> None:
             self._trouble("hanging")
-            fate.tell_of_hanging(self.transactional_id, topic, partition)
             self.throw_away(stopped)
-        if self._reach and fate.hangs(self._settings, topic, partition, stopped):
-            fate.tell_of_unending(topic, partition)
-        return bool(self._reach)
+
+        return fate.end(self._settings, self.transactional_id, topic, partition, throw_away, stopped)
 
     def throw_away(self, stopped: Stopped = never) -> None:
         """Write an empty record to every partition in reach, in one transaction that is aborted: what hangs there is

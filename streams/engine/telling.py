@@ -10,7 +10,7 @@ from functools import lru_cache
 import msgspec
 
 from schemas.dead_letter import DeadLetter
-from schemas.decision import RESULTS, Decision
+from schemas.decision import Decision
 from streams import kafka
 from streams.attribution import users
 from streams.attribution.fold import Fact
@@ -19,7 +19,7 @@ from streams.engine.devices import Read
 from streams.engine.letters import Letters
 from streams.engine.output import Outgoing, Output, Setting
 from streams.engine.raw import Raw
-from streams.postbacks.decide import Level, decide
+from streams.postbacks.decide import SILENT, decide
 
 _encode = msgspec.json.Encoder().encode
 
@@ -27,12 +27,6 @@ _encode = msgspec.json.Encoder().encode
 _TOLD = frozenset(("processed", "reinstall"))
 #: A user mostly comes back soon, and the hash of a key takes longer than all else that is done to place it.
 _partition_of = lru_cache(maxsize=32_768)(kafka.partition_of)
-#: Facts that nothing is decided for when nothing has fired: `decide` would have no decision to write.
-_SILENT: dict[Level, frozenset[str]] = {
-    "off": frozenset(RESULTS),
-    "nos": frozenset(("processed", "held")),
-    "all": frozenset(),
-}
 
 
 class Telling:
@@ -46,7 +40,7 @@ class Telling:
         self._limit = min(setting.limits.record_bytes, setting.limits.job_bytes)
         self._counts = Counts(setting.scope, setting.index, setting.names.worker or None)
         #: With these results a record without derived events and sessions is not worth a word at this level.
-        self._silent = _SILENT[setting.level]
+        self._silent = SILENT[setting.level]
         self._tells_users = setting.scope == "device"
 
     def tell(self, fact: Fact) -> None:

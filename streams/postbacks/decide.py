@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from schemas.config import DAY
-from schemas.decision import QUIET, Decision, DerivedNote, Verdict
+from schemas.decision import QUIET, RESULTS, Decision, DerivedNote, Verdict
 from schemas.job import Job
 from schemas.report import cut
 from schemas.touch import Touch
@@ -25,6 +25,13 @@ from streams.templates.request import Refusal
 
 #: How much the decisions topic tells: nothing; every no but the quiet ones; everything, jobs included.
 Level = Literal["off", "nos", "all"]
+
+#: By level: what may have become of a record without verdicts that is not worth a decision.
+SILENT: dict[Level, frozenset[str]] = {
+    "off": frozenset(RESULTS),
+    "nos": frozenset(("processed", "held")),
+    "all": frozenset(),
+}
 
 _encode = msgspec.json.Encoder().encode
 #: A job has twenty fields, and few are the record's own: a copy is made in a third of the time.
@@ -61,7 +68,7 @@ def decide(index: Index, fact: Fact, now: int, level: Level, job_bytes: int, sco
     `now`: milliseconds, when it is decided; it decides nothing. No job has more than `job_bytes`.
     """
     addressed = _addressed(index, fact, scope)
-    if not addressed and _is_silent(level, fact):
+    if not addressed and fact.result in SILENT[level]:
         return Decided([], [], None)
     jobs: list[Ready] = []
     noes: list[No] = []
@@ -81,13 +88,8 @@ def decide(index: Index, fact: Fact, now: int, level: Level, job_bytes: int, sco
     if level == "all":
         verdicts += _others(index, fact, scope, {verdict.postback_id for verdict in verdicts})
         verdicts += unfired(index, fact, scope)
-    silent = not verdicts and _is_silent(level, fact)
+    silent = not verdicts and fact.result in SILENT[level]
     return Decided(jobs, noes, None if silent else _decision(index, fact, now, verdicts, scope))
-
-
-def _is_silent(level: Level, fact: Fact) -> bool:
-    """Whether a record without verdicts is not worth a decision at this level."""
-    return level == "off" or (level == "nos" and fact.result in ("processed", "held"))
 
 
 def _addressed(index: Index, fact: Fact, scope: Scope) -> list[tuple[Candidate, Derived]]:

@@ -192,14 +192,20 @@ def two_writes(client: Failing) -> None:
         producer.write([("jobs", b"k", b"1", None)], ("changelog", b"m", b"{}", None), lambda step: None)
 
 
-def test_after_an_abort_what_was_committed_before_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def asked_of(monkeypatch: pytest.MonkeyPatch, found: fate.Fate) -> list[fate.Lying]:
+    """The records whose fate is asked, and found to be this one, from now on."""
     asked: list[fate.Lying] = []
 
     def look(settings: Settings, record: fate.Lying, stopped: fate.Stopped) -> fate.Fate:
         asked.append(record)
-        return "there"
+        return found
 
     monkeypatch.setattr(fate, "of", look)
+    return asked
+
+
+def test_after_an_abort_what_was_committed_before_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = asked_of(monkeypatch, "there")
     client = Failing(commits=0)
     two_writes(client)
     assert client.aborted == 1
@@ -236,13 +242,7 @@ def test_what_several_partitions_have_is_in_one_transaction_and_each_learns_wher
 
 def test_after_an_abort_the_whole_transaction_before_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of its partitions the one that was aborted may have had only some."""
-    asked: list[fate.Lying] = []
-
-    def look(settings: Settings, record: fate.Lying, stopped: fate.Stopped) -> fate.Fate:
-        asked.append(record)
-        return "there"
-
-    monkeypatch.setattr(fate, "of", look)
+    asked = asked_of(monkeypatch, "there")
     producer = TransactionalProducer(Settings(), "w-1", 0)
     producer._producer = client = Failing(commits=0)  # type: ignore[assignment]
     group(producer, 0)
@@ -275,13 +275,7 @@ def test_when_a_broker_went_away_the_transaction_before_must_be_there_before_the
     monkeypatch: pytest.MonkeyPatch, found: fate.Fate
 ) -> None:
     """What hangs of it would be ended by the next one in those partitions only that both have."""
-    asked: list[fate.Lying] = []
-
-    def look(settings: Settings, record: fate.Lying, stopped: fate.Stopped) -> fate.Fate:
-        asked.append(record)
-        return found
-
-    monkeypatch.setattr(fate, "of", look)
+    asked = asked_of(monkeypatch, found)
     producer = TransactionalProducer(Settings(), "w-1", 0)
     producer._producer = client = Leaving(producer, 2)  # type: ignore[assignment]
     group(producer, 0, 1)
