@@ -12,6 +12,7 @@ from streams.engine import exits
 from streams.engine.faults import FaultPoints
 from streams.engine.holds import Holds
 from streams.engine.output import Output
+from streams.engine.portion import Portion
 from streams.engine.producer import Fenced, Place, Refused, Row, Write
 from streams.engine.raw import Raw
 from streams.engine.recovery import MARKER_KEY, Marker
@@ -43,10 +44,12 @@ class Checkpoint:
         marker: Marker,
         clock: Clock,
         faults: FaultPoints,
+        portion: Portion,
     ) -> None:
         self._unit, self._stage = unit, stage
         self._store, self._writer, self._clock = store, writer, clock
         self._reached = partial(faults.reached, unit.stage)
+        self._portion = portion
         self.holds = holds
         self.marker = marker
 
@@ -118,9 +121,11 @@ class Checkpoint:
 
     def _decide(self, records: Sequence[Raw], progress: int | None) -> Output:
         number, partitions = self._unit.number, self._stage.partitions
+        began = self._clock.monotonic()
         output = self._stage.processor.process(
             number, records, progress, self._clock.now(), self._store.read, self.holds, partitions
         )
+        self._portion.decided(output.taken, self._clock.monotonic() - began)
         if records and not output.taken and not output.more:
             raise RuntimeError(f"the pipeline took none of {len(records)} records of {self._unit}")
         self._reached("decided")

@@ -26,6 +26,7 @@ from streams.engine.holds import HOLD_PREFIX, Holds
 from streams.engine.merge import Merge, Wait
 from streams.engine.owners import Claim, Owners, Ownership
 from streams.engine.pace import Pace
+from streams.engine.portion import Portion
 from streams.engine.positions import start_positions
 from streams.engine.producer import BarrierProducer
 from streams.engine.progress import BrokerClock, Ends
@@ -71,12 +72,15 @@ class Shared:
     #: Where states are read back, a few at a time.
     readers: Executor
     pace: Pace
+    portion: Portion
     owners: Owners
     writers: Writers
     #: Ends whatever keeps a warm copy of this partition here, before it is opened. Blocks.
     let_go: Callable[[Unit], None] = lambda unit: None
     #: How many inputs this process has: they share its memory.
     inputs: int = 1
+    #: How many partitions it has, of all stages.
+    units: int = 1
 
 
 class Batch(NamedTuple):
@@ -147,6 +151,7 @@ class Partition:
             marker,
             shared.clock,
             shared.faults,
+            shared.portion,
         )
         self.broker_clock.sample(recovered.barrier.appended, recovered.barrier.heard)
         if marker != recovered.marker:
@@ -280,7 +285,7 @@ class Partition:
 
     def delay(self) -> float:
         """Seconds until a batch may be taken, as far as the pace goes."""
-        if len(self.merge) >= self._shared.settings.batch_records:
+        if len(self.merge) >= self._most():
             return 0.0
         return self._shared.pace.wait(self._shared.clock.monotonic())
 
@@ -288,13 +293,17 @@ class Partition:
         """The next batch, if there is one and it is its time. The next one comes after `process` of this one."""
         if not self.running or self.busy or self.delay() > 0 or (self._gathers() and self.merge.unsure()):
             return None
-        records = self.merge.take(self._shared.settings.batch_records)
+        records = self.merge.take(self._most())
         if not records:
             return None
         self._shared.pace.taken(self._shared.clock.monotonic())
         self._handed_out = True
         last = records[-1].lies or records[-1]
         return Batch(self, records, last.topic, last.offset)
+
+    def _most(self) -> int:
+        """So many records are a full batch."""
+        return self._shared.portion.size(self._shared.units)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Let `work`, which calls `apply`, be what this partition is busy with; `close` waits for it."""
@@ -366,8 +375,7 @@ class Partition:
         return (self.merge.unsure() if self._gathers() else None) or self.merge.waits()
 
     def _gathers(self) -> bool:
-        few = len(self.merge) < self._shared.settings.batch_records
-        return few and self._shared.clock.monotonic() - self._waiting_since < TOGETHER_S
+        return len(self.merge) < self._most() and self._shared.clock.monotonic() - self._waiting_since < TOGETHER_S
 
     def soon(self) -> float:
         """Seconds until it may go on by itself."""

@@ -11,6 +11,7 @@ from streams.engine.faults import FaultPoints
 from streams.engine.owners import Owners
 from streams.engine.pace import Pace
 from streams.engine.partition import Shared
+from streams.engine.portion import Portion
 from streams.engine.producer import BarrierProducer
 from streams.engine.progress import Ends
 from streams.engine.readings import Readings
@@ -49,6 +50,7 @@ def share(
         faults,
         ThreadPoolExecutor(settings.recoveries, thread_name_prefix="recovery"),
         Pace(),
+        Portion(settings.batch_records),
         Owners(settings, barriers, readings.trouble),
         Writers(settings, readings.trouble, busy, stopped),
         standbys.let_go,

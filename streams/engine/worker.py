@@ -248,7 +248,7 @@ class Engine:
             return
         self._standbys.follow(standby_units(self.stages, inputs, set(standby)))
         units = [(Unit(stage.name, number), stage) for stage in self.stages for number in stage.assigned(inputs)]
-        shared = self._shared = replace(self._shared, inputs=len(inputs))
+        shared = self._shared = replace(self._shared, inputs=len(inputs), units=len(units))
         shared.writers.renew()
         self.partitions |= {unit: Partition(unit, stage, shared) for unit, stage in units}
         self._revoking = False

@@ -61,6 +61,7 @@ PURE = frozenset(
         "streams.engine.counts",
         "streams.engine.output",
         "streams.engine.pace",
+        "streams.engine.portion",
         "streams.engine.telling",
         "streams.engine.users",
         "streams.engine.raw",

@@ -14,6 +14,7 @@ from streams.engine.checkpoint import Checkpoint
 from streams.engine.faults import FaultPoints
 from streams.engine.holds import Holds
 from streams.engine.output import Outgoing, Output
+from streams.engine.portion import Portion
 from streams.engine.producer import Place, Row, Write
 from streams.engine.raw import Raw
 from streams.engine.recovery import MARKER_KEY, Marker
@@ -41,7 +42,7 @@ class Bench:
         #: What the store held while the transaction was open.
         self.stored: bytes | None = b"?"
         stage = Stage("device", (EVENTS,), 1, "changelog", cast(Any, Deciding()))
-        given = (self.store, cast(Any, self), Holds(), BEFORE, ManualClock(), FaultPoints())
+        given: Any = (self.store, cast(Any, self), Holds(), BEFORE, ManualClock(), FaultPoints(), Portion(100))
         self.checkpoint = Checkpoint(Unit("device", 0), stage, *given)
 
     async def write(self, write: Write, committed: Callable[[Place], None]) -> Place:

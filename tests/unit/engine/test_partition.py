@@ -14,6 +14,7 @@ from streams.clock import ManualClock
 from streams.engine.faults import FaultPoints
 from streams.engine.pace import Pace
 from streams.engine.partition import Partition, Shared
+from streams.engine.portion import Portion
 from streams.engine.stages import Stage, Unit
 from streams.engine.store import StoreMemory
 from streams.settings import Settings
@@ -34,6 +35,7 @@ def partition(tmp_path: Path) -> Partition:
         faults=FaultPoints(),
         readers=threads,
         pace=Pace(),
+        portion=Portion(2_000),
         owners=cast(Any, None),
         writers=cast(Any, None),
     )
