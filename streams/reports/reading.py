@@ -41,9 +41,9 @@ class Counted(NamedTuple):
     behind: list[UntoldMark]
 
 
-def counted(settings: Settings, since: int | None = None, patience: float = TELL_SECONDS) -> Counted:
+def counted(settings: Settings, since: int | None = None, patience: float | None = None) -> Counted:
     """Every row that was written since a time (milliseconds; None: ever), as it stands now. Blocks, also for what is
-    untold, at most for `patience` seconds; raises `Stop`.
+    untold, at most for `patience` seconds (None: as long as a worker may take); raises `Stop`.
 
     The senders' rows are those of an earlier moment than the workers': a job that is counted as ended is counted as
     decided, whatever happens meanwhile. Unless some are behind: of what these decide, only the end may be counted.
@@ -57,7 +57,7 @@ def counted(settings: Settings, since: int | None = None, patience: float = TELL
         found.take(reader.to_end(pending=True))
         # Whatever was decided before now is told when each mark that stands now has been taken away, or set anew.
         awaited = dict(found.marks)
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + (TELL_SECONDS if patience is None else patience)
         while behind := {place for place, mark in awaited.items() if found.marks.get(place) is mark}:
             if time.monotonic() >= deadline:
                 break
