@@ -28,6 +28,10 @@ SCHEMAS: dict[str, tuple[type[msgspec.Struct], str]] = {
     "decision": (decision.Decision, "A record of the decisions topic."),
     "user": (user.UserRecord, "A record of the users topic with a key `<project>|<user_id>`."),
     "report": (report.ReportRow, "A record of the report topic; its key is the JSON list of every field but `counts`."),
+    "report-untold": (
+        report.UntoldMark,
+        "A record of the report topic that counts nothing: whoever reads the rows leaves it out.",
+    ),
     "config-app": (config.App, "A record of the config topic with a key `<generation>/app/<id>`."),
     "config-partner": (config.Partner, "A record of the config topic with a key `<generation>/partner/<id>`."),
     "config-postback": (config.Postback, "A record of the config topic with a key `<generation>/postback/<id>`."),

@@ -1,11 +1,13 @@
-"""The report topic (contract §2): daily counts, compacted. Each record is the whole count of its row so far."""
+"""The report topic (contract §2): daily counts, compacted. Each record is the whole count of its row so far. Beside
+them lie marks of workers that have counted more than they have told.
+"""
 
 from __future__ import annotations
 
 from datetime import date, timedelta
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Literal
+from typing import Literal, Self
 
 import msgspec
 
@@ -71,6 +73,32 @@ class ReportRow(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
             )
         )
 
+    @classmethod
+    def of(cls, key: bytes, counts: dict[str, int]) -> Self:
+        """The row of this key, with these counts."""
+        return cls(**dict(zip(_KEY_FIELDS, _key(key), strict=True)), counts=counts)
+
+
+#: What the key of a mark begins with, and that of no row.
+UNTOLD = b'["untold",'
+
+
+class UntoldMark(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, tag_field="kind", tag="untold"):
+    """A worker has counted in this partition of a stage, and may not have told all rows of it yet; its key is the JSON
+    list of `untold`, `stage` and `writer`.
+
+    It is deleted (a null value), or written anew, in the transaction that tells everything counted until then. `since`:
+    milliseconds; what was counted before has been told.
+    """
+
+    stage: Literal["device", "user"]
+    since: int
+    writer: str | None = None
+
+    def key(self) -> bytes:
+        """The record's Kafka key."""
+        return _encode(("untold", self.stage, self.writer))
+
 
 #: Longer names of sources are cut in rows, so that a row always fits into its topic.
 LONGEST_TEXT = 256
@@ -98,3 +126,5 @@ def day_named(day: int) -> str:
 
 _EPOCH = date(1970, 1, 1)
 _encode = msgspec.json.Encoder().encode
+_KEY_FIELDS = tuple(name for name in ReportRow.__struct_fields__ if name != "counts")
+_key = msgspec.json.Decoder(tuple).decode

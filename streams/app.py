@@ -26,7 +26,7 @@ __all__ = ["app", "build", "run_worker"]  # noqa: F822 -- `app` is made by __get
 def build(settings: Settings) -> application.App:
     """The worker's app with these settings, not started. Raises `Stop`."""
     topics = kafka.Topics(settings.topic_prefix)
-    written = (topics.delivery, topics.decisions, topics.dead_letters, topics.users, topics.report)
+    written = (topics.delivery, topics.decisions, topics.dead_letters, topics.users)
     names = Names(*written, worker=settings.worker_id)
     level = settings.decisions_level
     limits = Limits(record_bytes=settings.max_record_bytes, held_records=settings.hold_limit)

@@ -13,6 +13,9 @@ from streams.cli.output import printable
 from streams.errors import RUNTIME, USAGE, Stop
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from schemas.report import UntoldMark
     from streams.reports.checking import Checked
     from streams.reports.lines import Asked
     from streams.settings import Settings
@@ -21,6 +24,8 @@ Format = Literal["table", "json", "csv"]
 DEFAULT_DAYS = 7
 #: Further back there are no days to count.
 MOST_DAYS = 36_500
+#: The exit status of a check that has found no difference, but could not compare everything.
+NOT_COMPARED = 3
 DEFAULT_BY = "app,partner,event"
 
 
@@ -65,7 +70,10 @@ def report(
     as_: Annotated[Format, typer.Option("--format", help="How to write it.")] = "table",
     check: Annotated[
         bool,
-        typer.Option("--check", help="Compute whether the counts agree; exit 1 when not. Of all days unless told."),
+        typer.Option(
+            "--check",
+            help="Compute whether the counts agree; exit 1 when not, 3 when some are untold. Of all days unless told.",
+        ),
     ] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for Kafka.", min=0)] = 30.0,
 ) -> None:
@@ -131,11 +139,11 @@ def _show(settings: Settings, asked: Asked, span: Days, as_: Format) -> None:
     from streams.reports.mistaken import mistaken
     from streams.reports.totals import totals
 
-    rows = reading.rows(settings, span.since)
-    summed = totals(rows, *span.bounds)
+    counted = reading.counted(settings, span.since)
+    summed = totals(counted.rows, *span.bounds)
     known = Known(reading.configurations(settings))
     found = lines(summed, known, asked)
-    if not found and (wrong := mistaken(asked, totals(reading.rows(settings)), known)):
+    if not found and (wrong := mistaken(asked, totals(reading.counted(settings, patience=0).rows), known)):
         raise Stop(printable(wrong), "looked for in the configurations and in all that was ever counted", USAGE)
     if as_ == "json":
         print(written.as_json(found, asked))
@@ -147,10 +155,23 @@ def _show(settings: Settings, asked: Asked, span: Days, as_: Format) -> None:
     for odd in summed.odd:
         output.say(f"left out: {printable(odd)}")
     if not found:
-        counted = sorted(row.day for row in rows)
-        seen = f"; there are counts from {printable(counted[0])} to {printable(counted[-1])}" if counted else ""
+        days = sorted(row.day for row in counted.rows)
+        seen = f"; there are counts from {printable(days[0])} to {printable(days[-1])}" if days else ""
         filtered = any((asked.app, asked.partner, asked.event, asked.campaign))
         output.say(f"nothing {'of that ' if filtered else ''}was counted {span}{seen}")
+    if counted.behind:
+        output.say(_untold(counted.behind))
+
+
+def _untold(behind: Sequence[UntoldMark]) -> str:
+    """Whose counts are behind, and since when."""
+    since = datetime.fromtimestamp(min(mark.since for mark in behind) / 1000, UTC).isoformat(" ", "seconds")
+    many = "1 partition is" if len(behind) == 1 else f"{len(behind):,} partitions are"
+    whose = ", ".join(sorted({mark.writer or "-" for mark in behind}))
+    return (
+        f"the counts of {many} behind: since {printable(since)} no worker ({printable(whose)}) has told them; it does "
+        "when it runs again"
+    )
 
 
 def _check(settings: Settings, span: Days) -> None:
@@ -164,6 +185,9 @@ def _check(settings: Settings, span: Days) -> None:
         print(printable(difference))
     if found.verdict.differences:
         raise typer.Exit(RUNTIME)
+    if found.behind:
+        output.say(f"how jobs ended could not be compared with what was decided: {_untold(found.behind)}")
+        raise typer.Exit(NOT_COMPARED)
     print(_held(found))
 
 

@@ -18,6 +18,7 @@ from streams.engine.raw import Raw
 from streams.engine.recovery import MARKER_KEY, Marker
 from streams.engine.stages import Stage, Unit
 from streams.engine.store import Applied, Store
+from streams.engine.untold import Untold
 from streams.engine.writer import Writer
 from streams.errors import Stop
 
@@ -41,6 +42,7 @@ class Checkpoint:
         store: Store,
         writer: Writer,
         holds: Holds,
+        untold: Untold,
         marker: Marker,
         clock: Clock,
         faults: FaultPoints,
@@ -50,8 +52,10 @@ class Checkpoint:
         self._store, self._writer, self._clock = store, writer, clock
         self._reached = partial(faults.reached, unit.stage)
         self._portion = portion
-        self.holds = holds
+        self.holds, self.untold = holds, untold
         self.marker = marker
+        #: Not to be used again.
+        self.failed = False
 
     async def apply(
         self,
@@ -65,11 +69,11 @@ class Checkpoint:
 
         1. Decide. In memory only; an error here (a record in the wrong partition) has changed nothing anywhere, and
            is raised.
-        2. Produce jobs, decisions, dead letters and counts, what the device stage tells the user stage, one changelog
-           record for each changed row, and behind them the marker that says which input is thereby applied, all in one
-           transaction of the process that alone may write for the partition (see `owners`), which other partitions'
-           batches may be in as well: they happen together. The user stage reads committed records, so it is told of a
-           record once, however often its batch was begun.
+        2. Produce jobs, decisions, dead letters, about once a second the daily counts (see `untold`), what the device
+           stage tells the user stage, one changelog record for each changed row, and behind them the marker that says
+           which input is thereby applied, all in one transaction of the process that alone may write for the
+           partition (see `owners`), which other partitions' batches may be in as well: they happen together. The user
+           stage reads committed records, so it is told of a record once, however often its batch was begun.
         3. Commit. This is the moment at which the batch has happened: its output and the knowledge of it appear
            together or not at all. A crash before it repeats the batch, a crash after it does not, for the marker is
            read before the inputs are.
@@ -119,6 +123,17 @@ class Checkpoint:
         self.marker = marker
         return place
 
+    async def tell(self) -> None:
+        """Tell the report topic all that is untold, before the partition is let go of. Raises whatever goes wrong: then
+        whoever has the partition next tells it. The checkpoint must not be used again.
+        """
+        if self.failed or not self.untold.stands:
+            return
+        self.failed = True
+        output = Output()
+        self.untold.tell(output, self._store.read)
+        await self._write(output, self.marker)
+
     def _decide(self, records: Sequence[Raw], progress: int | None) -> Output:
         number, partitions = self._unit.number, self._stage.partitions
         began = self._clock.monotonic()
@@ -128,6 +143,7 @@ class Checkpoint:
         self._portion.decided(output.taken, self._clock.monotonic() - began)
         if records and not output.taken and not output.more:
             raise RuntimeError(f"the pipeline took none of {len(records)} records of {self._unit}")
+        self.untold.take(output, self._store.read, self._clock.monotonic(), self._clock.now())
         self._reached("decided")
         return output
 
@@ -146,7 +162,9 @@ class Checkpoint:
 
     def _rows(self, output: Output) -> Iterator[Row]:
         yield from output.outgoing
-        changelog = self._stage.changelog
+        report, changelog = self.untold.topic, self._stage.changelog
+        for key, value in output.told.items():
+            yield report, key, value, None
         for key, value in output.puts.items():
             yield changelog, key, value, None
 
@@ -160,6 +178,7 @@ class Checkpoint:
         return Marker(positions)
 
     def _fail(self, error: BaseException, done: Done | None) -> None:
+        self.failed = True
         if isinstance(error, Stop):
             exits.die(exits.DISK, f"{self._unit}: {error}")
         if isinstance(error, Fenced):

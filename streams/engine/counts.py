@@ -1,8 +1,9 @@
 """Daily counts for reports (contract §2, the report topic), kept in the engine's own checkpoint: they are as exact as
 the jobs.
 
-A batch adds to the rows that it touches; each row is written whole, into the state and into the report topic. The
-metrics of what was decided are the same counts by fewer names: they are made of them when the batch is over.
+A batch adds to the rows that it touches; each row is written whole into the state, and told to the report topic some
+time later (see `untold`). The metrics of what was decided are the same counts by fewer names: they are made of them
+when the batch is over.
 """
 
 from __future__ import annotations
@@ -26,6 +27,12 @@ COUNT_PREFIX = b"c"
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _counts = msgspec.json.Decoder(dict[str, int]).decode
+
+
+def told(row: bytes, counts: bytes) -> tuple[bytes, bytes]:
+    """Key and value for the report topic, of a row of the state."""
+    key = row[len(COUNT_PREFIX) :]
+    return key, _encode(ReportRow.of(key, _counts(counts)))
 
 
 def counted_as(event: str, scope: Scope) -> str:
@@ -94,15 +101,16 @@ class Counts:
             if many := row.get(DECIDED, 0):
                 yield ("postbacks_decided_total", app_id, partner, postback_id, event), many
 
-    def rows(self, read: Read) -> Iterator[tuple[bytes, bytes, bytes, bytes]]:
-        """For each row that changed: key and value for the state, key and value for the report topic."""
+    def rows(self, read: Read) -> Iterator[tuple[bytes, bytes]]:
+        """The rows of the state that changed."""
         rows = list(self._added())
         keys = [COUNT_PREFIX + row.key() for row in rows]
         for key, row, before in zip(keys, rows, read(keys), strict=True):
-            counts = Counter(row.counts)
+            counts = dict(row.counts)
             if before is not None:
-                counts.update(_counts(before))
-            yield key, _encode(counts), key[len(COUNT_PREFIX) :], _encode(msgspec.structs.replace(row, counts=counts))
+                for name, many in _counts(before).items():
+                    counts[name] = counts.get(name, 0) + many
+            yield key, _encode(counts)
 
     def _row(self, fact: Fact, touch: Touch | None, claim: bool) -> _Row:
         """The row that derived events of the record count in."""

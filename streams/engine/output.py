@@ -37,13 +37,14 @@ class Names(NamedTuple):
     decisions: str
     dead_letters: str
     users: str
-    report: str
     worker: str = ""
 
 
 @dataclass(slots=True)
 class Output:
     """What to write, all in one transaction: records to produce and rows to put (None deletes).
+
+    `counted` are the rows of daily counts among `puts`, and `told` goes to the report topic: see `untold`.
 
     `taken` is how many of the batch's records are in it; the rest must be given again. `more`: call again at once,
     releases are left. `counts` has keys (metric, *labels). `decided_from` are the append times of the records decided
@@ -54,6 +55,8 @@ class Output:
     more: bool = False
     outgoing: list[Outgoing] = field(default_factory=list)
     puts: dict[bytes, bytes | None] = field(default_factory=dict)
+    counted: list[bytes] = field(default_factory=list)
+    told: dict[bytes, bytes | None] = field(default_factory=dict)
     counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
     decided_from: list[int] = field(default_factory=list)
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from confluent_kafka import KafkaException
 
+from streams import kafka
 from streams.clock import Clock
 from streams.engine import budgets, rekey
 from streams.engine.changelog import BARRIER_KEY
@@ -35,6 +36,7 @@ from streams.engine.recovery import Abandoned, Recovered, Recovery
 from streams.engine.remaining import Remaining
 from streams.engine.stages import Input, Stage, Unit, reach
 from streams.engine.store import Store, StoreMemory
+from streams.engine.untold import NOTE_PREFIX, Untold
 from streams.engine.writer import Writer, Writers
 from streams.settings import Settings
 
@@ -53,6 +55,9 @@ LOG_APPEND_TIME = 1
 
 #: A seek that has not ended after so long (seconds) is made again.
 SEEK_S = 2.0
+#: Who lets go of a partition tells the report topic what it has counted last, if that takes no longer than this
+#: (seconds): others wait.
+LEAVE_S = 2.0
 
 Seek = Callable[[Mapping[Input, int]], Any]
 T = TypeVar("T")
@@ -148,6 +153,7 @@ class Partition:
             self._store,
             writer,
             holds,
+            self._untold(),
             marker,
             shared.clock,
             shared.faults,
@@ -169,6 +175,13 @@ class Partition:
             recovered.records,
             ", ".join(f"{topic} {offset}" for topic, offset in sorted(marker.positions.items())),
         )
+
+    def _untold(self) -> Untold:
+        settings = self._shared.settings
+        topic = kafka.Topics(settings.topic_prefix).report
+        untold = Untold(topic, self.unit.stage, self.number, settings.worker_id)
+        untold.load(self._store.rows(NOTE_PREFIX))
+        return untold
 
     def _fence(self, writer: Writer) -> Recovery:
         shared = self._shared
@@ -344,10 +357,12 @@ class Partition:
     # -- waiting
 
     def release_due(self) -> bool:
-        """Holds are due, or there is much to be passed over, and nothing else is being done."""
+        """Holds are due, or the report topic must be told, or there is much to be passed over, and nothing else is
+        being done.
+        """
         if not self.running or self.busy or self._checkpoint is None:
             return False
-        if self.sweep.due:
+        if self.sweep.due or self._checkpoint.untold.overdue(self._shared.clock.monotonic()):
             return True
         due = self._checkpoint.holds.next_due()
         return (due is not None and self.merge.progress() > due) or rekey.far_ahead(self.positions, self._read_to())
@@ -429,17 +444,26 @@ class Partition:
     # -- the end
 
     async def close(self) -> None:
-        """Finish the batch that is being processed, and let go of the store. What was only fetched is fetched again
-        elsewhere.
+        """Finish the batch that is being processed, tell what was counted, and let go of the store. What was only
+        fetched is fetched again elsewhere.
         """
-        self.closing = True
+        in_order, self.closing = self.running, True
         task = self._task
         if task is not None:
             await asyncio.wait([task])
         for other in (self._refreshing, self._looking):
             if other is not None:
                 await asyncio.wait([other])
-        self._checkpoint = None
+        checkpoint, self._checkpoint = self._checkpoint, None
+        if in_order and checkpoint is not None:
+            await self._tell_last(checkpoint)
+
+    async def _tell_last(self, checkpoint: Checkpoint) -> None:
+        try:
+            async with asyncio.timeout(LEAVE_S):
+                await checkpoint.tell()
+        except Exception as error:
+            log.warning("%s: its last counts are told by whoever has it next: %r", self.unit, error)
 
     def close_store(self) -> None:
         """Blocking part of `close`, when nothing of this partition runs any more."""

@@ -56,9 +56,9 @@ class Telling:
         """The output, with the daily counts brought up to date."""
         for metric, many in self._counts.metrics():
             self.output.counts[metric] += many
-        for key, value, report_key, report in self._counts.rows(read):
+        for key, value in self._counts.rows(read):
             self.output.puts[key] = value
-            self.output.outgoing.append(Outgoing(self._setting.names.report, report_key, report))
+            self.output.counted.append(key)
         return self.output
 
     def refuse(self, raw: Raw, reason: str, detail: str) -> None:

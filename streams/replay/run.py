@@ -37,7 +37,7 @@ AT_LAST = 1 << 61
 BATCH = 2_000
 
 #: What the stages call the topics that nothing is written to here.
-NAMES = Names("delivery", "decisions", "dead-letters", "users", "report")
+NAMES = Names("delivery", "decisions", "dead-letters", "users")
 USERS = Source(topic=NAMES.users, record="event")
 
 

@@ -24,8 +24,9 @@ class Verdict(NamedTuple):
     unknown: list[int]
 
 
-def check(totals: Totals, known: Known, unfinished: Mapping[Jobs, int] | None) -> Verdict:
-    """Compare everything that must be equal.
+def check(totals: Totals, known: Known, unfinished: Mapping[Jobs, int] | None, *, ends: bool = True) -> Verdict:
+    """Compare everything that must be equal. Without `ends` nothing with how jobs ended: some of them may be counted
+    as ended whose decision has not been told. All else of a partition is told at once.
 
     `unfinished`: how many jobs lie unfinished in the delivery and delay topics; None when that is not known for the
     moment of the counts.
@@ -37,7 +38,7 @@ def check(totals: Totals, known: Known, unfinished: Mapping[Jobs, int] | None) -
     differences = [
         *totals.odd,
         *_undecided(totals, known, addressed_by),
-        *_unended(totals, unfinished),
+        *(_unended(totals, unfinished) if ends else ()),
         *_unpaired(totals),
     ]
     return Verdict(differences, len(addressed_by), sorted(seen - known.generations.keys()))

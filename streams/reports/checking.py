@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
+from schemas.report import UntoldMark
 from streams.reports import reading
 from streams.reports.check import Verdict, check, persisting
 from streams.reports.known import Known
@@ -14,11 +15,14 @@ from streams.settings import Settings
 
 
 class Checked(NamedTuple):
-    """`not_counted`: why the jobs that wait were not compared with those that lie in the topics; empty: they were."""
+    """`behind`: partitions whose workers have not told all that they have counted; the ends of jobs were not compared
+    then. `not_counted`: why the jobs that wait were not compared with those that lie in the topics; empty: they were.
+    """
 
     totals: Totals
     verdict: Verdict
     not_counted: str
+    behind: list[UntoldMark]
 
 
 def checked(settings: Settings, since: int | None, first: str | None, last: str | None) -> Checked:
@@ -43,14 +47,18 @@ def checked(settings: Settings, since: int | None, first: str | None, last: str 
 def _looked(settings: Settings, delivery: Delivery, since: int | None, first: str | None, last: str | None) -> Checked:
     before = delivery.state()
     known = Known(reading.configurations(settings))
-    summed = totals(reading.rows(settings, since), first, last)
+    counted = reading.counted(settings, since)
+    summed = totals(counted.rows, first, last)
     unfinished: Counter[Jobs] | None = None
     not_counted = f"more than {MOST:,} records to look through"
-    if before.records <= MOST:
+    if counted.behind:
+        not_counted = "some counts have not been told"
+    elif before.records <= MOST:
         unfinished, not_counted = delivery.jobs(before), ""
         if delivery.state() != before:
             unfinished, not_counted = None, "jobs are being decided or sent"
-    return Checked(summed, check(summed, known, _of_days(unfinished, first, last)), not_counted)
+    verdict = check(summed, known, _of_days(unfinished, first, last), ends=not counted.behind)
+    return Checked(summed, verdict, not_counted, counted.behind)
 
 
 def _of_days(jobs: Counter[Jobs] | None, first: str | None, last: str | None) -> Counter[Jobs] | None:

@@ -108,7 +108,7 @@ class Ledger(msgspec.Struct, kw_only=True):
                 ("states different", f"{one.states:,}"),
                 ("report rows different", f"{one.reports:,}"),
                 ("user records, dead letters different", f"{one.told:,}, {one.letters:,}"),
-                ("partitions not read to the end", f"{one.undone:,}"),
+                ("partitions not read or told to the end", f"{one.undone:,}"),
             ]
         if (came := self.deliveries) is not None:
             found.append(

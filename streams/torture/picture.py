@@ -11,6 +11,7 @@ import msgspec
 
 from schemas.dead_letter import DeadLetter
 from schemas.job import Job
+from schemas.report import UNTOLD
 from streams.demo.expected import undated
 from streams.engine.recovery import MARKER_KEY, Marker
 from streams.engine.stages import StageName, Unit
@@ -43,7 +44,8 @@ class Lies(NamedTuple):
 @dataclass
 class Picture:
     """`twice`: ids of jobs that were written once more. `told`: what the device stage tells the user stage, by digest.
-    By unit: `rows`, the state; `positions`, by topic the offset behind what is applied. `reports` by partition and key.
+    By unit: `rows`, the state; `positions`, by topic the offset behind what is applied. `reports` by partition and key;
+    `untold`: the marks of those that have more to tell.
     """
 
     jobs: dict[str, Said] = field(default_factory=dict)
@@ -53,6 +55,7 @@ class Picture:
     rows: defaultdict[Unit, dict[bytes, bytes]] = field(default_factory=lambda: defaultdict(dict))
     positions: dict[Unit, dict[str, int]] = field(default_factory=dict)
     reports: dict[tuple[int, bytes], bytes] = field(default_factory=dict)
+    untold: set[tuple[int, bytes]] = field(default_factory=set)
 
     def take_job(self, partition: int, value: bytes) -> None:
         """A record of the delivery topic."""
@@ -77,7 +80,9 @@ class Picture:
 
     def take_report(self, partition: int, key: bytes, value: bytes | None) -> None:
         """A record of the report topic; the newest of a key counts."""
-        if value is not None and not key.startswith(ENDED):
+        if key.startswith(UNTOLD):
+            (self.untold.discard if value is None else self.untold.add)((partition, key))
+        elif value is not None and not key.startswith(ENDED):
             self.reports[partition, key] = value
 
     def take_row(self, stage: StageName, partition: int, key: bytes, value: bytes | None) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+
+from confluent_kafka import Message
 
 from schemas.config import Configuration, Source
 from streams import kafka
@@ -15,6 +18,9 @@ from streams.replay.reading import Column, Inputs, raws
 from streams.settings import Settings
 from streams.torture.picture import Picture
 from streams.torture.reference import Reference, Setup
+
+#: Workers tell the counts of their last records within so many seconds, or never.
+TELL_SECONDS = 20.0
 
 Check = Callable[[], None]
 #: Takes a record of a topic: partition, key, value.
@@ -34,9 +40,17 @@ def seen(settings: Settings, check: Check) -> Picture:
     for stage in STAGES:
         takes[changelog_topic(settings, stage)] = partial(_take_row, picture, stage)
     with Reader(settings, takes, check=check) as reader:
-        for message in reader.to_end(pending=True):
+        for message in _until_told(reader, picture):
             takes[message.topic() or ""](message.partition() or 0, message.key(), message.value())
     return picture
+
+
+def _until_told(reader: Reader, picture: Picture) -> Iterator[Message]:
+    """Up to the end, and on until the workers have told all counts."""
+    yield from reader.to_end(pending=True)
+    deadline = time.monotonic() + TELL_SECONDS
+    while picture.untold and time.monotonic() < deadline:
+        yield from reader.more()
 
 
 def _take_row(picture: Picture, stage: StageName, number: int, key: bytes | None, value: bytes | None) -> None:
@@ -48,7 +62,7 @@ def wanted(settings: Settings, configuration: Configuration, check: Check) -> Re
     and what `check` raises.
     """
     names = kafka.Topics(settings.topic_prefix)
-    written = (names.delivery, names.decisions, names.dead_letters, names.users, names.report)
+    written = (names.delivery, names.decisions, names.dead_letters, names.users)
     limits = Limits(record_bytes=settings.max_record_bytes, held_records=settings.hold_limit)
     setup = Setup(
         configuration,

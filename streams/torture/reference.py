@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from schemas.config import Configuration
+from streams.engine.counts import COUNT_PREFIX, told
 from streams.engine.holds import Holds
 from streams.engine.output import Limits, Names, Output
 from streams.engine.pipeline import Pipeline
@@ -44,7 +45,6 @@ class Reference:
             names.delivery: lambda place, _key, value: picture.take_job(place, value),
             names.users: picture.take_told,
             names.dead_letters: lambda _place, _key, value: picture.take_letter(value),
-            names.report: lambda place, key, value: picture.take_report(place, key or b"", value),
         }
         self._devices.configure(setup.configuration)
         self._users.configure(setup.configuration)
@@ -63,7 +63,7 @@ class Reference:
             if last:
                 devices.end(topic)
             self._take(number, devices.outputs())
-        self.picture.rows[unit] = dict(memory.rows())
+        self._end(unit, memory)
 
     def users(self, number: int, records: Iterable[Sequence[Raw]]) -> None:
         """A partition of the user stage: its topic as it lies."""
@@ -72,7 +72,13 @@ class Reference:
         for some in records:
             self._behind(unit, some)
             self._take(number, user_outputs(partition, some))
-        self.picture.rows[unit] = dict(memory.rows())
+        self._end(unit, memory)
+
+    def _end(self, unit: Unit, memory: Memory) -> None:
+        rows = self.picture.rows[unit] = dict(memory.rows())
+        for row, counts in rows.items():
+            if row.startswith(COUNT_PREFIX):
+                self.picture.take_report(unit.number, *told(row, counts))
 
     def _behind(self, unit: Unit, records: Sequence[Raw]) -> None:
         if records:

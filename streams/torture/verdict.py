@@ -17,7 +17,7 @@ NAMED = 5
 
 class Verdict(NamedTuple):
     """How many of what is otherwise than it must be; `lines` names the first of each. `undone`: partitions that were
-    not read to their ends.
+    not read to their ends, or whose counts were not all told.
     """
 
     lost: int = 0
@@ -63,6 +63,7 @@ def judged(wanted: Picture, seen: Picture) -> Verdict:
         for topic, end in ends.items()
         if seen.positions.get(unit, {}).get(topic, 0) != end
     ]
+    undone += [f"partition {number} of the report topic, {key.decode()}" for number, key in sorted(seen.untold)]
     lines = [
         *_named("jobs lost", [_job(one, wanted.jobs[one]) for one in sorted(lost)]),
         *_named("jobs written twice", [_job(one, seen.jobs[one]) for one in sorted(seen.twice)]),
@@ -72,7 +73,7 @@ def judged(wanted: Picture, seen: Picture) -> Verdict:
         *_named("rows of reports", [f"partition {number} {key.decode()}" for number, key in reports]),
         *([f"records for the user stage: {told:,} more or fewer"] if told else []),
         *_named("dead letters", letters),
-        *_named("partitions that were not read to their ends", undone),
+        *_named("partitions that were not read, or told, to their ends", undone),
     ]
     return Verdict(
         len(lost), len(seen.twice), len(strange), len(different), len(states), len(reports), told, len(letters),

@@ -141,7 +141,7 @@ class Job:
         shown = json.loads(self._ask("report", "--from", "2000-01-01", "--by", "day,partner,event", "--format", "json"))
         found = {(line["day"], line["event"], line["partner"]): line["events"] for line in shown}
         decided: Counter[str] = Counter()
-        for jobs, counts in totals(reading.rows(self.settings)).jobs.items():
+        for jobs, counts in totals(reading.counted(self.settings).rows).jobs.items():
             decided[jobs.postback_id] += counts[DECIDED]
         return Counter({which: count for which, count in found.items() if count}), +decided
 

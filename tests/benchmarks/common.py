@@ -24,7 +24,7 @@ INSTALL = b'{"id": "i-'
 
 def make_pipeline(prefix: str) -> Pipeline:
     """The decisions, as the worker makes them."""
-    names = Names(*(f"{prefix}{name}" for name in ("delivery", "decisions", "dead-letters", "users", "report")))
+    names = Names(*(f"{prefix}{name}" for name in ("delivery", "decisions", "dead-letters", "users")))
     pipeline = Pipeline(names, "nos", Limits(), partition_of)
     pipeline.configure(load_directory(CONFIG))
     return pipeline

@@ -40,7 +40,7 @@ URL = (
     "https://postback.example.com/p?click_id={click_id}&aid={google_aid|lower|sha256}&at={event_timestamp}"
     "&event={event}&payout={revenue|fixed:2}&id={job_id}"
 )
-NAMES = Names("delivery", "decisions", "dead-letters", "users", "report")
+NAMES = Names("delivery", "decisions", "dead-letters", "users")
 #: What a payment may cost with 50 postbacks of which one matches, times what it costs with one.
 GOAL = 2.0
 OTHER_EVENTS = (

@@ -129,16 +129,16 @@ def test_a_difference_that_is_gone_at_a_second_look_is_none(
     bench: Bench, ringback: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(bench, installs(3), row(counts={"decided": 2}))
-    read, looks = reading.rows, []
+    read, looks = reading.counted, []
 
-    def rows(settings: Settings, since: int | None = None) -> list[ReportRow]:
+    def counted(settings: Settings, since: int | None = None) -> reading.Counted:
         """As if the rest was written just after it was read."""
         looks.append(since)
         found = read(settings, since)
         write(bench, row(counts={"decided": 2, "no_consent": 1}))
         return found
 
-    monkeypatch.setattr(reading, "rows", rows)
+    monkeypatch.setattr(reading, "counted", counted)
     status, out, err = ringback("report", "--check")
     assert (len(looks), status) == (2, 1)
     assert "2 decided and 0 refused" not in out

@@ -141,7 +141,7 @@ class Bench:
         ends = self.terminal()
         assert all(len(receipts) == 1 for receipts in ends.values()), "a job ended twice"
         found = Counter(receipts[0].outcome for receipts in ends.values())
-        counted: Counter[str] = sum(totals(reading.rows(self.settings)).jobs.values(), Counter())
+        counted: Counter[str] = sum(totals(reading.counted(self.settings).rows).jobs.values(), Counter())
         assert counted == found
         return found
 

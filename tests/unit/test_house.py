@@ -63,6 +63,7 @@ PURE = frozenset(
         "streams.engine.pace",
         "streams.engine.portion",
         "streams.engine.telling",
+        "streams.engine.untold",
         "streams.engine.users",
         "streams.engine.raw",
         "streams.engine.rekey",

@@ -20,7 +20,9 @@ import msgspec
 from schemas.config import HOUR, MINUTE
 from schemas.decision import Decision
 from schemas.job import Job
+from schemas.report import ReportRow
 from schemas.user import UserRecord
+from streams.engine.counts import told
 from streams.engine.expiry import PREFIXES, Rules, forgotten
 from streams.engine.holds import Holds
 from streams.engine.output import Limits, Names, Output
@@ -33,7 +35,7 @@ from tests.support.reference import Told
 from tests.support.reference_world import Due, ReferenceWorld
 from tests.unit.attribution.worlds import SOURCES, Maker, World
 
-NAMES = Names("delivery", "decisions", "dead-letters", "users", "report")
+NAMES = Names("delivery", "decisions", "dead-letters", "users")
 FOR_EVER = 10**15
 #: Short enough to be met often; the first record of a device may be held for longer.
 FORGETS = (20 * MINUTE, 20 * MINUTE, 20 * MINUTE, HOUR, HOUR, HOUR, 4 * HOUR, None)
@@ -57,6 +59,8 @@ class Lane:
     rows: dict[bytes, bytes] = field(default_factory=dict)
     holds: Holds = field(default_factory=Holds)
     written: list[tuple[str, bytes | None, bytes]] = field(default_factory=list)
+    #: Rows for the report topic, after each batch that changed them.
+    counted: list[ReportRow] = field(default_factory=list)
 
     def run(self, records: Sequence[Raw], dice: random.Random) -> None:
         """Everything, in batches of any size; at the end nothing is held."""
@@ -83,6 +87,8 @@ class Lane:
             else:
                 self.rows[key] = value
         self.written += [(one.topic, one.key, one.value) for one in output.outgoing]
+        for key in output.counted:
+            self.counted.append(msgspec.json.decode(told(key, self.rows[key])[1], type=ReportRow))
         return output
 
     def of(self, topic: str) -> list[bytes]:

@@ -20,6 +20,7 @@ from streams.engine.raw import Raw
 from streams.engine.recovery import MARKER_KEY, Marker
 from streams.engine.stages import Stage, Unit
 from streams.engine.store import Store, StoreMemory
+from streams.engine.untold import Untold
 
 EVENTS = Source(topic="events", record="event")
 BEFORE, AFTER = Marker({"events": 5, "installs": 9}), Marker({"events": 7, "installs": 9})
@@ -42,7 +43,16 @@ class Bench:
         #: What the store held while the transaction was open.
         self.stored: bytes | None = b"?"
         stage = Stage("device", (EVENTS,), 1, "changelog", cast(Any, Deciding()))
-        given: Any = (self.store, cast(Any, self), Holds(), BEFORE, ManualClock(), FaultPoints(), Portion(100))
+        given: Any = (
+            self.store,
+            cast(Any, self),
+            Holds(),
+            Untold("report", "device", 0, "w"),
+            BEFORE,
+            ManualClock(),
+            FaultPoints(),
+            Portion(100),
+        )
         self.checkpoint = Checkpoint(Unit("device", 0), stage, *given)
 
     async def write(self, write: Write, committed: Callable[[Place], None]) -> Place:

@@ -19,6 +19,7 @@ from schemas.decision import Decision
 from schemas.job import Job
 from schemas.report import ReportRow
 from streams.attribution import fold, periods
+from streams.engine.counts import COUNT_PREFIX, told
 from streams.engine.pipeline import Holds, Limits, Names, Output, Pipeline, Raw, WrongPartition
 from streams.kafka import LARGEST_DEAD_LETTER, partition_of
 from streams.postbacks.decide import Level, decide
@@ -58,7 +59,7 @@ class Lane:
         level: Level = "off",
         worker: str = "",
     ) -> None:
-        names = Names("delivery", "decisions", "dead-letters", "users", "report", worker)
+        names = Names("delivery", "decisions", "dead-letters", "users", worker)
         self.pipeline = Pipeline(names, level, limits or Limits(), partition_of)
         self.pipeline.configure(config or configuration())
         self.rows: dict[bytes, bytes] = {}
@@ -89,13 +90,9 @@ class Lane:
 
     @property
     def report(self) -> dict[bytes, ReportRow]:
-        """The newest of each row."""
-        rows = [msgspec.json.decode(value, type=ReportRow) for topic, value in self.written if topic == "report"]
-        return {row.key(): row for row in rows}
-
-    @property
-    def others(self) -> list[tuple[str, bytes]]:
-        return [(topic, value) for topic, value in self.written if topic != "report"]
+        """The rows of the report topic, when all are told."""
+        rows = [told(key, value) for key, value in self.rows.items() if key.startswith(COUNT_PREFIX)]
+        return {key: msgspec.json.decode(value, type=ReportRow) for key, value in rows}
 
     @property
     def fired(self) -> list[str]:
@@ -313,8 +310,8 @@ def test_a_decision_tells_only_as_many_verdicts_as_fit_into_a_record() -> None:
     paused = tuple(msgspec.structs.replace(payment, id=f"paused-{n}", status="paused") for n in range(100))
     lane = Lane(Limits(record_bytes=3_000), msgspec.structs.replace(many, postbacks=paused), level="nos")
     lane.run([install(), event(1000)])
-    (told,) = (msgspec.json.decode(value, type=Decision) for topic, value in lane.written if topic == "decisions")
-    assert 0 < len(told.verdicts) < 100
+    (decision,) = (msgspec.json.decode(value, type=Decision) for topic, value in lane.written if topic == "decisions")
+    assert 0 < len(decision.verdicts) < 100
 
 
 def test_a_state_that_would_be_too_large_refuses_the_record_and_keeps_the_rest() -> None:
@@ -475,9 +472,7 @@ def test_any_batch_boundaries_give_the_same_jobs_and_the_same_state(
     edges = [0, *sorted(min(cut, len(records)) for cut in cuts), len(records)]
     for start, end in pairwise(edges):
         parts.run(records[start:end])
-    assert parts.others == whole.others
-    # A row of the report is written whole after each batch that touches it: what counts is the last one.
-    assert parts.report == whole.report
+    assert parts.written == whole.written
     assert parts.rows == whole.rows
     assert parts.counts == whole.counts
 

@@ -15,6 +15,7 @@ from schemas.job import Job
 from schemas.report import ReportRow
 from schemas.user import UserRecord
 from streams.attribution import users
+from streams.engine import counts
 from streams.engine.output import Limits, Names, Output
 from streams.engine.pipeline import Holds, Pipeline, Raw
 from streams.engine.users import USER_PREFIX, UserPipeline, user_row
@@ -22,7 +23,7 @@ from streams.kafka import partition_of, users_partitions
 from streams.postbacks.decide import Level
 from tests.unit.engine.test_pipeline import EVENTS, INSTALLS, event, install
 
-NAMES = Names("delivery", "decisions", "dead-letters", "users", "report")
+NAMES = Names("delivery", "decisions", "dead-letters", "users")
 USERS = Source(topic="users", record="event")
 APPS = tuple(
     App(id=name, project=project, platform=platform, bundle_id=name, device_key=("google_aid", "visitor_id"))
@@ -294,7 +295,8 @@ def test_decisions_of_users_are_told_apart_from_those_of_devices() -> None:
 def test_daily_counts_of_both_scopes_are_told_apart() -> None:
     stages = Stages()
     stages.run([install(user_id="u", publisher_name="acme"), event(5, user_id="u")])
-    rows = stages.of("report", ReportRow)
+    told = [counts.told(key, value)[1] for key, value in stages.user_rows.items() if key.startswith(b"c")]
+    rows = [msgspec.json.decode(value, type=ReportRow) for value in told]
     (events,) = [row for row in rows if row.kind == "events"]
     assert (events.stage, events.publisher_name, events.counts) == (
         "user",

@@ -23,7 +23,7 @@ from streams.explain.sifting import Sieve, occurrences
 from streams.postbacks.index import Index
 from tests.unit.explain.building import SOURCES, START, World, postback
 
-NAMES = Names("delivery", "decisions", "dead-letters", "users", "report")
+NAMES = Names("delivery", "decisions", "dead-letters", "users")
 DEVICES = ("game|abc", "game|def", "game|ghi")
 LIMITS = Limits(held_records=3)
 CONFIGURATION = Configuration(

@@ -31,12 +31,7 @@ def decided(lanes: tuple[Lane, Lane]) -> list[Job]:
 
 def worker_rows(lanes: tuple[Lane, Lane]) -> list[ReportRow]:
     """The newest of each."""
-    rows: dict[bytes, ReportRow] = {}
-    for lane in lanes:
-        for value in lane.of(NAMES.report):
-            row = msgspec.json.decode(value, type=ReportRow)
-            rows[row.key()] = row
-    return list(rows.values())
+    return list({row.key(): row for lane in lanes for row in lane.counted}.values())
 
 
 def sender_rows(jobs: list[Job]) -> list[ReportRow]:

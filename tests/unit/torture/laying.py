@@ -19,7 +19,7 @@ from streams.torture.reference import Reference, Setup
 
 PARTITIONS = 3
 START = 1_767_323_045_000
-NAMES = Names("delivery", "decisions", "dead-letters", "users", "report", worker="w")
+NAMES = Names("delivery", "decisions", "dead-letters", "users", worker="w")
 
 
 def load() -> Configuration:
