@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.config import App, Configuration, Endpoint, Partner, Postback, Source
@@ -478,6 +478,8 @@ def test_any_batch_boundaries_give_the_same_jobs_and_the_same_state(
 
 
 @settings(max_examples=50)
+# A payment is held; before its install comes the clock is ten days on.
+@example([("a", "payment", 0, False), ("b", "launch", 1, False), ("a", "install", 1, True)], [0, 864_000_000])
 @given(HISTORIES, st.lists(st.integers(-86_400_000 * 400, 86_400_000 * 400), max_size=25))
 def test_the_clock_of_the_machine_changes_no_job_and_no_state(
     steps: list[tuple[str, str, int, bool]], jumps: list[int]
