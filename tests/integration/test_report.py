@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 
 import msgspec
@@ -10,7 +11,7 @@ import pytest
 from confluent_kafka import Producer
 
 from schemas.config import DAY
-from schemas.report import ReportRow, day_named
+from schemas.report import ReportRow, UntoldMark, day_named
 from streams.reports import reading
 from streams.settings import Settings
 from tests.support.commands import Run, ringback
@@ -143,6 +144,65 @@ def test_a_difference_that_is_gone_at_a_second_look_is_none(
     assert (len(looks), status) == (2, 1)
     assert "2 decided and 0 refused" not in out
     assert "2 wait by the counts, but 0 jobs lie" in out, err
+
+
+MARK = UntoldMark(stage="device", since=TODAY * DAY, writer="w")
+
+
+def mark(bench: Bench, of: UntoldMark | None, partition: int = 0) -> None:
+    """Set the mark, or take it away."""
+    value = None if of is None else msgspec.json.encode(of)
+    produce(bench.settings.bootstrap_servers, bench.topics.report, [Sent(value, MARK.key(), partition)])
+
+
+@pytest.mark.parametrize("after", [None, msgspec.structs.replace(MARK, since=TODAY * DAY + 1)], ids=["gone", "anew"])
+def test_what_is_untold_is_waited_for_and_what_ends_meanwhile_is_not_counted(
+    bench: Bench, ringback: Run, monkeypatch: pytest.MonkeyPatch, after: UntoldMark | None
+) -> None:
+    """A job has ended, and a worker has yet to tell that it was decided. Then it tells that, and of one more; and a
+    sender ends that one too.
+    """
+    monkeypatch.setattr(reading, "TELL_SECONDS", 60.0)
+    mark(bench, MARK)
+    write(bench, row("ended", "sender", writer="s", counts={"delivered": 1}))
+
+    def tell() -> None:
+        write(bench, row("ended", "sender", writer="s", counts={"delivered": 2}))
+        write(bench, installs(2, writer="w"), row(writer="w", counts={"decided": 2}))
+        mark(bench, after)
+
+    later = threading.Timer(1.0, tell)
+    later.start()
+    try:
+        status, out, err = ringback("report", "--format", "json")
+    finally:
+        later.join()
+    (line,) = json.loads(out)
+    assert (status, line["decided"], line["delivered"], err) == (0, 2, 1, "")
+
+
+def test_without_a_worker_it_says_what_is_behind_and_the_check_compares_the_rest(
+    bench: Bench, ringback: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "TELL_SECONDS", 0.2)
+    mark(bench, MARK)
+    mark(bench, MARK, partition=2)
+    write(bench, installs(2), row(counts={"decided": 2}), row("ended", "sender", writer="s", counts={"delivered": 3}))
+    behind = (
+        f"the counts of 2 partitions are behind: since {day_named(TODAY)} 00:00:00+00:00 no worker (w) has told them"
+    )
+    status, out, err = ringback("report")
+    assert (status, "install" in out, behind in " ".join(err.split())) == (0, True, True), err
+    status, out, err = ringback("report", "--check")
+    assert (status, out, behind in " ".join(err.split())) == (3, "", True), err
+    # What does not depend on how jobs ended differs whoever runs.
+    write(bench, installs(3))
+    status, out, _ = ringback("report", "--check")
+    assert (status, "3 derived events, but 2 decided and 0 refused" in out) == (1, True)
+    mark(bench, None)
+    mark(bench, None, partition=2)
+    status, out, _ = ringback("report", "--check")
+    assert (status, "2 decided, but 3 delivered" in out) == (1, True)
 
 
 def test_what_was_asked_wrongly_is_told_before_kafka_is(ringback: Run) -> None:

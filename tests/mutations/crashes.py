@@ -12,7 +12,14 @@ WORKER = "streams/engine/worker.py"
 STORE = "streams/engine/store.py"
 TRANSPORT = "streams/engine/transport.py"
 OWNERS = "streams/engine/owners.py"
+UNTOLD = "streams/engine/untold.py"
 
+AT_UNTOLD = "tests/unit/engine/test_untold.py"
+ALL_TOLD = f"{AT_UNTOLD}::test_whatever_happens_when_all_is_told_at_last_and_never_more_than_is_committed"
+NOTHING_LEFT = (
+    "tests/integration/test_untold.py::"
+    "test_a_worker_tells_what_it_has_counted_when_nothing_more_comes_and_when_it_is_ended"
+)
 AT_CHECKPOINT = "tests/unit/engine/test_checkpoint.py"
 AT_CRASH = "tests/integration/test_engine_crash.py::test_killed_at_a_step_of_the_protocol"
 AT_RECOVERY = "tests/integration/test_recovery.py"
@@ -81,6 +88,73 @@ MUTATIONS: tuple[Mutation, ...] = (
         "holds = Holds.load(self._store.rows(HOLD_PREFIX))",
         "holds = Holds()",
         ("tests/integration/test_engine_inputs.py::test_holds_are_released_by_progress_when_nothing_else_comes",),
+    ),
+    Mutation(
+        "S1",
+        "what was left untold read again",
+        PARTITION,
+        "untold.load(self._store.rows(NOTE_PREFIX))",
+        "pass",
+        (
+            "tests/integration/test_untold.py::"
+            "test_what_a_killed_worker_left_untold_is_told_by_the_next_and_the_check_waits_for_it",
+        ),
+    ),
+    Mutation(
+        "S1",
+        "each row that is untold noted, whatever was untold before",
+        UNTOLD,
+        "            if grown:\n",
+        "            if grown and not self.stands:\n",
+        (ALL_TOLD,),
+    ),
+    Mutation(
+        "S1",
+        "notes deleted by the transaction that tells",
+        UNTOLD,
+        "output.puts.update((_named(number), None) for number in range(self._notes))",
+        "pass",
+        (ALL_TOLD,),
+    ),
+    Mutation(
+        "S1",
+        "the mark behind the rows that it stands for",
+        UNTOLD,
+        "        for key in self._rows:\n            value",
+        "        output.told[self._mark(0).key()] = None\n        for key in self._rows:\n            value",
+        (f"{AT_UNTOLD}::test_what_a_reader_sees_who_has_waited_for_the_mark_is_all_that_was_decided_before",),
+    ),
+    Mutation(
+        "S1",
+        "a reader that waits for what is untold",
+        "streams/reports/reading.py",
+        "awaited = dict(found.marks)",
+        "awaited: dict[Place, bytes] = {}",
+        ("tests/integration/test_report.py::test_what_is_untold_is_waited_for_and_what_ends_meanwhile_is_not_counted",),
+    ),
+    Mutation(
+        "S1",
+        "what is untold told although nothing more comes",
+        PARTITION,
+        "self.sweep.due or self._checkpoint.untold.overdue(self._shared.clock.monotonic())",
+        "self.sweep.due",
+        (NOTHING_LEFT,),
+    ),
+    Mutation(
+        "S1",
+        "what is untold told by who is ended in order",
+        PARTITION,
+        "await self._tell_last(checkpoint)",
+        "pass",
+        (f"{AT_PARTITION}::test_who_lets_go_tells_what_was_counted_when_the_last_batch_is_applied",),
+    ),
+    Mutation(
+        "S1",
+        "nothing told by whom others have put out",
+        CHECKPOINT,
+        "if self.failed or not self.untold.stands:",
+        "if not self.untold.stands:",
+        (f"{AT_CHECKPOINT}::test_a_checkpoint_that_has_failed_tells_nothing",),
     ),
     Mutation(
         "S1",

@@ -11,10 +11,12 @@ import pytest
 
 from schemas.config import Source
 from streams.clock import ManualClock
+from streams.engine import partition as partitions
 from streams.engine.faults import FaultPoints
 from streams.engine.pace import Pace
 from streams.engine.partition import Partition, Shared
 from streams.engine.portion import Portion
+from streams.engine.producer import Fenced
 from streams.engine.stages import Stage, Unit
 from streams.engine.store import StoreMemory
 from streams.settings import Settings
@@ -70,3 +72,53 @@ async def test_closing_waits_for_who_looks_at_the_store(partition: Partition) ->
     looked.set()
     await asyncio.wait_for(closing, 5)
     assert await looking
+
+
+class Telling:
+    """In place of a checkpoint: `tell` is all that is asked of it."""
+
+    def __init__(self, ends: Exception | None = None, hangs: bool = False) -> None:
+        self._ends, self._hangs = ends, hangs
+        self.asked = 0
+
+    async def tell(self) -> None:
+        self.asked += 1
+        if self._hangs:
+            await asyncio.Event().wait()
+        if self._ends is not None:
+            raise self._ends
+
+
+async def test_who_lets_go_tells_what_was_counted_when_the_last_batch_is_applied(partition: Partition) -> None:
+    committed, telling = asyncio.Event(), Telling()
+    partition._checkpoint = cast(Any, telling)
+
+    async def batch() -> None:
+        await committed.wait()
+
+    partition.start(batch())
+    closing = asyncio.create_task(partition.close())
+    await asyncio.sleep(0.02)
+    assert telling.asked == 0, "told beside a batch"
+    committed.set()
+    await asyncio.wait_for(closing, 5)
+    assert telling.asked == 1
+
+
+@pytest.mark.parametrize("telling", [Telling(Fenced("gone")), Telling(RuntimeError("any")), Telling(hangs=True)])
+async def test_what_cannot_be_told_keeps_nobody_from_letting_go(
+    partition: Partition, telling: Telling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partitions, "LEAVE_S", 0.05)
+    partition._checkpoint = cast(Any, telling)
+    await asyncio.wait_for(partition.close(), 5)
+    assert telling.asked == 1
+    assert not partition.positions
+
+
+async def test_what_may_not_be_written_any_more_is_not_told(partition: Partition) -> None:
+    telling = Telling()
+    partition._checkpoint = cast(Any, telling)
+    partition.closing = True
+    await partition.close()
+    assert telling.asked == 0
