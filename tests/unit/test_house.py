@@ -62,6 +62,7 @@ PURE = frozenset(
         "streams.engine.output",
         "streams.engine.pace",
         "streams.engine.telling",
+        "streams.engine.tokens",
         "streams.engine.users",
         "streams.engine.raw",
         "streams.engine.rekey",
