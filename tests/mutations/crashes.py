@@ -279,7 +279,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "a transaction that one changelog has committed where it hangs",
         HANGING,
         COMMITTED,
-        "            if False:",
+        "if False:",
         (
             f"{AT_HANGING}::test_what_one_partitions_changelog_has_is_committed_in_all",
             f"{AT_HANGING}::test_two_that_take_over_at_once_end_it_alike",
@@ -290,7 +290,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "a transaction that no changelog has rolled back where it hangs",
         HANGING,
         COMMITTED,
-        "            if True:",
+        "if True:",
         (f"{AT_HANGING}::test_what_hangs_in_another_topic_only_ends_as_the_changelog_says",),
     ),
     Mutation(
@@ -409,12 +409,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         "S16",
         "different ids fenced off side by side",
         OWNERS,
-        """    def fence(self, name: str, stopped: Stopped) -> None:
-        \"\"\"Nothing is ever committed under this id again, and what was open is aborted when this returns.\"\"\"
-        with self._alone.setdefault(name,""",
-        """    def fence(self, name: str, stopped: Stopped) -> None:
-        \"\"\"Nothing is ever committed under this id again, and what was open is aborted when this returns.\"\"\"
-        with self._alone.setdefault("",""",
+        "with self._alone.setdefault(name, threading.Lock()):\n            if",
+        "with self._alone.setdefault('', threading.Lock()):\n            if",
         ("tests/unit/engine/test_owners.py::test_different_ids_are_fenced_off_side_by_side_and_each_once",),
     ),
     Mutation(
