@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -177,6 +177,25 @@ def _differences(wanted: Wanted, found: Found) -> Iterable[Problem]:
                 f"{key} is {is_now}, expected {should}",
                 f"kafka-configs.sh --alter --entity-type topics --entity-name {name} --add-config {key}={should}",
             )
+
+
+def claims_problems(name: str, found: Found) -> Iterator[Problem]:
+    """What keeps the topic of the workers' claims from being used as it is: claims in several partitions have no order,
+    and one that is deleted protects nobody.
+    """
+    if found.partitions != 1:
+        yield Problem(
+            name,
+            f"has {found.partitions} partitions, expected 1: it would not be known who claimed last",
+            "stop all workers and delete it; the first worker that starts makes it anew",
+        )
+    policy = found.config.get("cleanup.policy", "compact")
+    if policy != "compact":
+        yield Problem(
+            name,
+            f"cleanup.policy is {policy}, expected compact: claims would be deleted, and nobody fenced off by them",
+            f"kafka-configs.sh --alter --entity-type topics --entity-name {name} --add-config cleanup.policy=compact",
+        )
 
 
 def look(admin: AdminClient, names: Iterable[str]) -> dict[str, Found]:

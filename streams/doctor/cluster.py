@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from confluent_kafka import Message
 
 from streams import broker, kafka, topics
-from streams.engine.stages import STAGES, changelog_topic
+from streams.engine.stages import STAGES, changelog_topic, owners_topic
 
 from . import kept, reading, release
 from .findings import Finding, ok, warning, worst, wrong
@@ -54,7 +54,7 @@ def ours(site: Site) -> Iterator[Finding]:
     rows = kafka.topic_table(settings.topic_prefix)
     changelogs = {stage: changelog_topic(settings, stage) for stage in STAGES}
     found = site.look([*(row.name for row in rows), *changelogs.values()])
-    findings = list(kept.missing([row.name for row in rows], found))
+    findings = [*kept.missing([row.name for row in rows], found), *_claims(site, owners_topic(settings))]
     if site.found_configuration:
         sources = list(site.sources)
         internal = topics.rekeyed_topics(settings.worker_id, sources).values()
@@ -87,6 +87,13 @@ def ours(site: Site) -> Iterator[Finding]:
     if worst(one.verdict for one in findings) == "ok":
         findings.insert(0, ok(f"all {len(rows)} are there and kept as they must be"))
     yield from findings
+
+
+def _claims(site: Site, name: str) -> Iterator[Finding]:
+    """The topic that says who writes for which partition; the first worker makes it."""
+    for topic in site.look([name]).values():
+        for one in topics.claims_problems(name, topics.Found(topic.partitions, topic.config)):
+            yield wrong(f"{name}: {one.message}", one.remedy)
 
 
 def keys(site: Site) -> Iterator[Finding]:

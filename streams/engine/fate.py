@@ -1,8 +1,4 @@
-"""What became of a transaction that Kafka said it had committed: it may be rolled back all the same.
-
-A broker that shuts down may note a transaction as complete without having written the ends of it into the partitions,
-which have no leader in that moment. Its records then hang: they hide what follows from read-committed readers, until
-the same producer ends another transaction in the same partition. That one's end is theirs too, commit or abort.
+"""What became of records that Kafka said it had committed: they may be rolled back all the same (see `hanging`).
 
 All functions block, and wait for brokers that are away until `stopped()`; then they raise KafkaException.
 """
@@ -11,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Literal, NamedTuple
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
@@ -24,14 +20,19 @@ log = logging.getLogger(__name__)
 
 ASK_S = 5.0
 PAUSE_S = 0.1
-#: It is tried so often to end what hangs.
-TRIES = 5
 #: The ends of a transaction reach its partitions within moments. What is open for longer (seconds) hangs.
 OPEN_S = 2.0
 
-#: What no waiting mends.
-FINAL = frozenset(
-    {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError.UNSUPPORTED_VERSION}
+#: Of a partition: it is not there (any more), or nobody lets us look.
+UNSEEN = frozenset(
+    {
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.UNSUPPORTED_VERSION,
+    }
 )
 
 #: Of a record: committed readers see it; it was rolled back; its transaction has not ended; it is not in the log.
@@ -47,11 +48,15 @@ class Lying(NamedTuple):
     offset: int
 
 
-class _Found(NamedTuple):
-    """The first that a reader finds: a record at this offset, or, there being none, its end."""
+class Found(NamedTuple):
+    """The first that a reader finds: a record at this offset, its headers and its time (ms), or, there being none, the
+    end.
+    """
 
     offset: int
     record: bool
+    headers: list[tuple[str, bytes]] | None = None
+    appended: int = 0
 
 
 def never() -> bool:
@@ -59,76 +64,31 @@ def never() -> bool:
     return False
 
 
-def hangs(settings: Settings, topic: str, partition: int, stopped: Stopped = never) -> bool:
-    """Whether a transaction is open in a partition, and stays open: readers do not get on for `OPEN_S`. To be asked
-    while no transaction of one's own is open, and where those of others are short.
-
-    Who may not look is told that nothing hangs: it is logged.
+def of(settings: Settings, records: Collection[Lying], stopped: Stopped = never) -> dict[Lying, Fate]:
+    """What became of records of ours that were committed, as far as we were told; no two of one partition. All are
+    asked for at once.
     """
+    fates: dict[Lying, Fate] = {}
     admin = AdminClient(kafka.confluent_settings(settings))
-    place = TopicPartition(topic, partition)
-    since, stood = time.monotonic(), -1
-    while True:
-        try:
-            # In this order: a record that is appended in between cannot look like an open one.
-            end = _end(admin, place, IsolationLevel.READ_UNCOMMITTED)
-            stable = _end(admin, place, IsolationLevel.READ_COMMITTED)
-        except KafkaException as exception:
-            error: KafkaError = exception.args[0]
-            if stopped():
-                raise
-            log.warning("%s partition %d: its end cannot be looked up: %s", topic, partition, error.str())
-            if error.code() in FINAL:
-                return False
-            time.sleep(PAUSE_S)
-            continue
-        if stable >= end:
-            return False
-        if stable != stood:
-            since, stood = time.monotonic(), stable
-        if time.monotonic() - since > OPEN_S:
-            return True
-        _pause(stopped)
+    asked = time.monotonic()
+    while left := {(one.topic, one.partition): one for one in records if one not in fates}:
+        # A reader that begins behind what is open would be told nothing.
+        stable = ends(admin, left, IsolationLevel.READ_COMMITTED, stopped)
+        over = [one for place, one in left.items() if stable.get(place, one.offset + 1) > one.offset]
+        found = firsts(settings, [one for one in over if one[:2] in stable], "read_committed", stopped)
+        fates.update((one, "there") for one in found if _is_at(found[one], one))
+        fates.update(_not_there(settings, [one for one in found if one not in fates], stopped))
+        fates.update((one, "gone") for one in over if one not in found)
+        if len(fates) < len(records) and time.monotonic() - asked > OPEN_S:
+            fates.update((one, "open") for one in records if one not in fates)
+        elif len(fates) < len(records):
+            pause(stopped)
+    return fates
 
 
-def end(
-    settings: Settings, who: str, topic: str, partition: int, throw_away: Callable[[], None], stopped: Stopped = never
-) -> bool:
-    """While something hangs in a partition: let `throw_away` end it for `who`, a few times. Whether something did."""
-    for tried in range(TRIES):
-        if not hangs(settings, topic, partition, stopped):
-            return tried > 0
-        log.error(
-            "%s: Kafka has noted a transaction of %s partition %d as complete, but has not ended it there; it is "
-            "rolled back",
-            who,
-            topic,
-            partition,
-        )
-        throw_away()
-    if hangs(settings, topic, partition, stopped):
-        log.error(
-            "what hangs in %s partition %d cannot be ended from here, and hides what follows: look for it with "
-            "`kafka-transactions.sh find-hanging`, and end it with its `abort`",
-            topic,
-            partition,
-        )
-    return True
-
-
-def of(settings: Settings, record: Lying, stopped: Stopped = never) -> Fate:
-    """What became of a record of ours that was committed, as far as we were told."""
-    opened: float | None = None
-    while True:
-        found = _first(settings, record, "read_committed", stopped)
-        if found.record and found.offset == record.offset:
-            return "there"
-        if found.record or found.offset > record.offset:
-            return "undone" if lies(settings, record, stopped) else "gone"
-        opened = opened or time.monotonic()
-        if time.monotonic() - opened > OPEN_S:
-            return "open"
-        _pause(stopped)
+def _not_there(settings: Settings, records: Collection[Lying], stopped: Stopped) -> Iterable[tuple[Lying, Fate]]:
+    found = firsts(settings, records, "read_uncommitted", stopped)
+    return ((one, "undone" if _is_at(found[one], one) else "gone") for one in records)
 
 
 def lies(settings: Settings, record: Lying, stopped: Stopped = never) -> bool:
@@ -139,37 +99,76 @@ def lies(settings: Settings, record: Lying, stopped: Stopped = never) -> bool:
     segment alone, so others have written much since, and a batch that was rolled back they have applied again. With
     that they have written the rows of the same keys anew, to be read behind this place.
     """
-    found = _first(settings, record, "read_uncommitted", stopped)
+    return _is_at(firsts(settings, [record], "read_uncommitted", stopped)[record], record)
+
+
+def _is_at(found: Found, record: Lying) -> bool:
     return found.record and found.offset == record.offset
 
 
-def _end(admin: AdminClient, place: TopicPartition, level: IsolationLevel) -> int:
-    asked = {place: OffsetSpec.latest()}  # type: ignore[no-untyped-call]
-    return int(admin.list_offsets(asked, isolation_level=level, request_timeout=ASK_S)[place].result().offset)
-
-
-def _first(settings: Settings, record: Lying, level: str, stopped: Stopped) -> _Found:
+def firsts(settings: Settings, records: Collection[Lying], level: str, stopped: Stopped) -> dict[Lying, Found]:
+    """What a reader of this isolation level that begins at each of these finds first; no two of one partition."""
+    found: dict[Lying, Found] = {}
+    if not records:
+        return found
     options: dict[str, Any] = {"isolation_level": level, "enable_partition_eof": True, "fetch_wait_max_ms": 50}
+    left = {(record.topic, record.partition): record for record in records}
     # In no group; named as the other readers of changelogs are.
     consumer = Consumer(kafka.consumer_settings(settings, group_id=f"{settings.worker_id}-recovery", **options))
     try:
-        consumer.assign([TopicPartition(*record)])
+        consumer.assign([TopicPartition(*record) for record in records])
         asked = time.monotonic()
-        while True:
+        while left:
             message = consumer.poll(PAUSE_S)
             error = message.error() if message is not None else None
             if message is not None and (error is None or error.code() == KafkaError._PARTITION_EOF):
-                return _Found(message.offset() or 0, error is None)
+                place = (message.topic() or "", message.partition() or 0)
+                if record := left.pop(place, None):
+                    headers: Any = message.headers() if error is None else None
+                    found[record] = Found(message.offset() or 0, error is None, headers, message.timestamp()[1])
+                    consumer.pause([TopicPartition(*place)])
+                continue
             if stopped():
                 raise KafkaException(KafkaError(KafkaError._FAIL, "stopped"))
             if error is not None or time.monotonic() - asked > ASK_S:
                 asked = time.monotonic()
-                log.warning("%s partition %d: waiting for offset %d: %s", *record, error or "no answer")
+                log.warning("waiting for %s: %s", _places(left), error or "no answer")
     finally:
         consumer.close()
+    return found
 
 
-def _pause(stopped: Stopped) -> None:
+def ends(
+    admin: AdminClient, places: Iterable[tuple[str, int]], level: IsolationLevel, stopped: Stopped
+) -> dict[tuple[str, int], int]:
+    """The end of each, as readers of this level see it; of those that can be seen. All are asked at once."""
+    left, found = set(places), dict[tuple[str, int], int]()
+    while left:
+        asked = {TopicPartition(*place): OffsetSpec.latest() for place in left}  # type: ignore[no-untyped-call]
+        reason = ""
+        for place, answer in admin.list_offsets(asked, isolation_level=level, request_timeout=ASK_S).items():
+            known = (place.topic, place.partition)
+            try:
+                found[known] = int(answer.result().offset)
+                left.discard(known)
+            except KafkaException as exception:
+                error: KafkaError = exception.args[0]
+                reason = f"{place.topic} partition {place.partition}: {error.str()}"
+                if error.code() in UNSEEN:
+                    left.discard(known)
+                    log.info("the end cannot be seen: %s", reason)
+        if left:
+            log.warning("the end cannot be looked up: %s", reason)
+            pause(stopped)
+    return found
+
+
+def _places(places: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{topic} partition {number}" for topic, number in places)
+
+
+def pause(stopped: Stopped) -> None:
+    """For a moment. Raises KafkaException when `stopped()`."""
     if stopped():
         raise KafkaException(KafkaError(KafkaError._FAIL, "stopped"))
     time.sleep(PAUSE_S)

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
-from streams.engine import changelog, fate
+from streams.engine import changelog, hanging
 from streams.engine.fate import Stopped
 from streams.engine.producer import BarrierProducer, Fenced, TransactionalProducer, Trouble, untold
 from streams.engine.stages import Unit, owners_topic
@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 #: A producer that only fences off holds next to nothing.
 QUEUED = 10 << 20
+#: Claims that come within so long (seconds) are taken in together.
+READ_S = 0.02
 
 
 class Claim(NamedTuple):
@@ -61,6 +63,13 @@ class Claims:
         prefix = Claim(unit, "").encode()
         return [key[len(prefix) :].decode() for key in self._standing if key.startswith(prefix)]
 
+    def before(self, claim: Claim) -> list[str]:
+        """Who has claimed its partition before, the earliest first. Nobody, when it has been withdrawn itself: whoever
+        did that has fenced it off, and must not be fenced off by it.
+        """
+        names = self.names(claim.unit)
+        return names[: names.index(claim.name)] if claim.name in names else []
+
 
 class Owners:
     """The claims of all processes, as this one reads and makes them."""
@@ -72,16 +81,18 @@ class Owners:
         #: The offset of the record that is read next.
         self._next = 0
         self._fenced: set[str] = set()
-        self._reading, self._fencing = threading.Lock(), threading.Lock()
+        self._reading = threading.Lock()
+        #: Two producers under one id would fence off each other: one at a time.
+        self._alone: dict[str, threading.Lock] = {}
 
     def claim(self, claim: Claim, stopped: Stopped) -> list[str]:
-        """Claim a partition; by whom it is claimed else, the earliest first. Of those who claim later each is told of
+        """Claim a partition; who has claimed it before, the earliest first. Of those who claim later each is told of
         this one. Raises KafkaException when `stopped()`.
         """
         own = self._barriers.write(self._topic, 0, claim.encode(), b"1", stopped)
         with self._reading:
             self._read_behind(own.offset, stopped)
-            return [name for name in self._claims.names(claim.unit) if name != claim.name]
+            return self._claims.before(claim)
 
     def withdraw(self, claims: Collection[Claim], stopped: Stopped) -> None:
         """Of claims under ids that have been fenced off nobody needs to know any more."""
@@ -90,23 +101,24 @@ class Owners:
 
     def fence(self, name: str, stopped: Stopped) -> None:
         """Nothing is ever committed under this id again, and what was open is aborted when this returns."""
-        with self._fencing:
+        with self._alone.setdefault(name, threading.Lock()):
             if name not in self._fenced:
-                self._producer(name).start(stopped)
+                self._start(name, stopped)
                 self._fenced.add(name)
 
-    def started(self, name: str, reach: Collection[tuple[str, int]], stopped: Stopped) -> TransactionalProducer:
-        """A producer under an id that was fenced off, which can end what hangs under it."""
-        producer = self._producer(name, reach)
+    def throw_away(self, name: str, places: Collection[tuple[str, int]], stopped: Stopped) -> None:
+        """Roll back what hangs in these partitions under an id that was fenced off."""
+        with self._alone.setdefault(name, threading.Lock()):
+            try:
+                self._start(name, stopped).throw_away(places, stopped)
+            except Fenced as error:
+                # Another process that takes over from the same one is at it too.
+                log.info("%s: %s", name, error)
+
+    def _start(self, name: str, stopped: Stopped) -> TransactionalProducer:
+        producer = TransactionalProducer(self._settings, name, self._trouble, QUEUED)
         producer.start(stopped)
         return producer
-
-    def one_at_a_time(self) -> threading.Lock:
-        """Two producers under one id would fence off each other."""
-        return self._fencing
-
-    def _producer(self, name: str, reach: Collection[tuple[str, int]] = ()) -> TransactionalProducer:
-        return TransactionalProducer(self._settings, name, 0, self._trouble, QUEUED, reach)
 
     def _read_behind(self, offset: int, stopped: Stopped) -> None:
         if self._next > offset:
@@ -114,27 +126,25 @@ class Owners:
         consumer = changelog.consumer(self._settings, f"{self._settings.worker_id}-owners", enable_partition_eof=True)
         try:
             consumer.assign([TopicPartition(self._topic, 0, self._next)])
-            for message in self._messages(consumer, stopped):
-                error = message.error()
-                if error is None:
-                    self._claims.add(message.key() or b"", message.value() is not None)
-                    self._next = (message.offset() or 0) + 1
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    # A claim that others have withdrawn may not be there any more.
-                    self._next = max(self._next, message.offset() or 0)
-                else:
-                    log.warning("%s: %s", self._topic, error.str())
-                if self._next > offset:
-                    return
+            while self._next <= offset:
+                if stopped():
+                    raise KafkaException(KafkaError(KafkaError._FAIL, "stopped"))
+                # All that are there: those who claim at the same time need not read again.
+                for message in consumer.consume(changelog.CHUNK, READ_S):
+                    self._take_in(message)
         finally:
             consumer.close()
 
-    @staticmethod
-    def _messages(consumer: Consumer, stopped: Stopped) -> Iterator[Message]:
-        while True:
-            if stopped():
-                raise KafkaException(KafkaError(KafkaError._FAIL, "stopped"))
-            yield from consumer.consume(changelog.CHUNK, changelog.WAIT_S)
+    def _take_in(self, message: Message) -> None:
+        error = message.error()
+        if error is None:
+            self._claims.add(message.key() or b"", message.value() is not None)
+            self._next = (message.offset() or 0) + 1
+        elif error.code() == KafkaError._PARTITION_EOF:
+            # A claim that others have withdrawn may not be there any more.
+            self._next = max(self._next, message.offset() or 0)
+        else:
+            log.warning("%s: %s", self._topic, error.str())
 
 
 class Ownership:
@@ -142,18 +152,10 @@ class Ownership:
     this one may have written to.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        owners: Owners,
-        claim: Claim,
-        changelog: str,
-        reach: Sequence[tuple[str, int]],
-    ) -> None:
-        self._settings, self._owners, self._claim = settings, owners, claim
-        self._changelog, self._reach = changelog, reach
-        #: Who wrote for this partition before.
-        self._others: list[str] = []
+    def __init__(self, settings: Settings, owners: Owners, claim: Claim, reach: Collection[tuple[str, int]]) -> None:
+        self._settings, self._owners, self._claim, self._reach = settings, owners, claim, reach
+        #: Who wrote for this partition before, and nothing of whom hangs in reach any more.
+        self._done: list[str] = []
 
     @property
     def name(self) -> str:
@@ -166,35 +168,20 @@ class Ownership:
 
         Raises KafkaException when `stopped()`.
         """
-        self._others = self._owners.claim(self._claim, stopped)
-        for name in self._others:
+        others = self._owners.claim(self._claim, stopped)
+        for name in others:
             self._owners.fence(name, stopped)
-        # What they have left open and nobody knows of any more would be waited for for ever.
-        fate.end(
-            self._settings,
-            self.name,
-            self._changelog,
-            self._claim.unit.number,
-            lambda: self.throw_away(stopped),
-            stopped,
-        )
 
-    def throw_away(self, stopped: Stopped) -> None:
-        """End what hangs of others in all partitions in reach; see `TransactionalProducer.throw_away`."""
-        for producer in self._producers(stopped):
-            try:
-                producer.throw_away(stopped)
-            except Fenced as error:
-                # Another process that takes over from the same one is at it too.
-                log.info("%s: %s", self._claim.unit, error)
+        def throw_away(name: str, places: Collection[tuple[str, int]]) -> None:
+            self._owners.throw_away(name, places, stopped)
+
+        # What they have left open and nobody knows of any more would be waited for for ever.
+        settled = hanging.settle(self._settings, str(self._claim.unit), self._reach, others, throw_away, stopped)
+        self._done = [] if settled.left else others
 
     def settle(self, stopped: Stopped) -> None:
-        """The partition's state has been read back: what others have left behind is dealt with."""
-        self._owners.withdraw([Claim(self._claim.unit, name) for name in self._others], stopped)
-        self._others = []
-
-    def _producers(self, stopped: Stopped) -> Iterator[TransactionalProducer]:
-        """Under the ids of the others, the latest first; while one is used no other thread uses one."""
-        for name in reversed(self._others):
-            with self._owners.one_at_a_time():
-                yield self._owners.started(name, self._reach, stopped)
+        """The partition's state has been read back. Who is to look for what hangs finds by the claims whose it may be:
+        they stand until nothing does.
+        """
+        self._owners.withdraw([Claim(self._claim.unit, name) for name in self._done], stopped)
+        self._done = []

@@ -187,9 +187,8 @@ class Partition:
         shared = self._shared
         shared.let_go(self.unit)
         self._store.open()
-        reached = reach(shared.settings, self._stage, self.number)
         try:
-            writer.start(reached, lambda: self.closing)
+            writer.start(lambda: self.closing)
         except KafkaException:
             if self.closing:
                 raise Abandoned from None
@@ -200,7 +199,7 @@ class Partition:
             self.unit,
             self._stage,
             self._store,
-            Ownership(shared.settings, shared.owners, claim, self._stage.changelog, reached),
+            Ownership(shared.settings, shared.owners, claim, reach(shared.settings, self._stage, self.number)),
             shared.barriers,
             lambda: self.closing,
             shared.faults,

@@ -16,8 +16,10 @@ from typing import Any, NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from streams import kafka
-from streams.engine import fate
+from streams.engine import fate, hanging, tokens
 from streams.engine.fate import Stopped, never
+from streams.engine.hanging import Settled
+from streams.engine.tokens import Token
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -36,6 +38,8 @@ ABORT_PAUSE_S = 0.1
 THROWN_S = 15.0
 #: How long records may take to reach the brokers (seconds), before it is asked whether one of them went away.
 FLUSH_S = 1.0
+#: Within a transaction, what has become of the one before must be known after so long (seconds): it has a time itself.
+FIRM_S = 5.0
 
 
 class Place(NamedTuple):
@@ -109,28 +113,25 @@ class _Departures:
 
 
 class TransactionalProducer:
-    """Writes transactions. A newer one with the same id fences this one off. `partition` is where `write` writes;
-    `queued`: bytes that it holds at most until the brokers have them; `reach`: every partition (topic and number) that
-    its transactions may write to.
+    """Writes transactions. A newer one with the same id fences this one off. `queued`: bytes that it holds at most
+    until the brokers have them.
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        transactional_id: str,
-        partition: int,
-        trouble: Trouble = untold,
-        queued: int = 64 << 20,
-        reach: Collection[tuple[str, int]] = (),
+        self, settings: Settings, transactional_id: str, trouble: Trouble = untold, queued: int = 64 << 20
     ) -> None:
         self.transactional_id = transactional_id
-        self._settings, self._partition, self._trouble = settings, partition, trouble
-        self._reach = frozenset(reach)
+        self._settings, self._trouble = settings, trouble
         #: Of the newest committed transaction with something for a partition, as the brokers have said: where the last
         #: record lies.
         self._committed: dict[tuple[str, int], Place] = {}
         #: Which partitions these were in the newest one.
         self._newest: list[tuple[str, int]] = []
+        #: The number of the newest transaction, which none under this id has had before, and where it has something.
+        self._number = time.time_ns()
+        self._touched: set[tuple[str, int]] = set()
+        #: Where transactions have something that a broker which went away may not have ended.
+        self._unsure: set[tuple[str, int]] = set()
         self._departures = _Departures()
         self._producer = Producer(
             kafka.producer_settings(
@@ -146,10 +147,6 @@ class TransactionalProducer:
                 error_cb=self._departures,
             )
         )
-
-    def reaches(self, places: Collection[tuple[str, int]]) -> None:
-        """Its transactions may write to these partitions as well."""
-        self._reach |= frozenset(places)
 
     def start(self, stopped: Callable[[], bool]) -> None:
         """Fence off whoever wrote under this id before; their open transaction is over when this returns.
@@ -169,45 +166,24 @@ class TransactionalProducer:
                 self._trouble("start")
                 log.warning("%s: waiting for the transaction coordinator: %s", self.transactional_id, error.str())
 
-    def end_what_hangs(self, topic: str, partition: int, stopped: Stopped = never) -> bool:
-        """Roll back, in all partitions that this producer reaches, what hangs there under its id (see `fate`) when
-        something hangs in this one, a changelog; whether something did. While no transaction is open. Raises `Fenced`,
-        and KafkaException when `stopped()`.
-
-        *Why rolled back.* The changelog decides what has happened, and for its readers what hangs in it has not. One
-        transaction that takes in every partition, and is aborted, ends it everywhere by one decision of the
-        coordinator's: together or not at all. To commit it instead would make true what may have been aborted, and
-        written anew, before. Its inputs are read again, for the marker hangs with it.
-
-        *Why only then.* When nothing hangs in the changelog, what hangs elsewhere is of a transaction that the
-        changelog has, as a rule: the one behind it was committed, and it with that, but only where both had written.
-        To roll back the rest would lose it. It is left to the next transaction of this producer that writes there.
-
-        *What remains.* Kafka may write the ends into some partitions and not into others. Then, until the next
-        transaction of the same producer that writes to a partition where one is missing, its readers wait there: when
-        the process dies before, until somebody ends it (`kafka-transactions.sh abort`). When that transaction is
-        aborted, what hangs is rolled back there alone. And where the changelog of one partition hangs and that of
-        another one in the same transaction does not, whoever takes over the former rolls back what both have written
-        to a third. What was written under an id that Kafka has forgotten (a week of silence, by default) nobody can
-        end.
+    def end_what_hangs(self, places: Collection[tuple[str, int]], stopped: Stopped = never) -> Settled:
+        """End what hangs in these partitions under its id (see `hanging`). While no transaction is open. Raises
+        `Fenced`, and KafkaException when `stopped()`.
         """
-        if not self._reach:
-            return False
 
-        def throw_away() -> None:
+        def throw_away(name: str, those: Collection[tuple[str, int]]) -> None:
             self._trouble("hanging")
-            self.throw_away(stopped)
+            self.throw_away(those, stopped)
 
-        return fate.end(self._settings, self.transactional_id, topic, partition, throw_away, stopped)
+        return hanging.settle(
+            self._settings, self.transactional_id, places, [self.transactional_id], throw_away, stopped
+        )
 
-    def throw_away(self, stopped: Stopped = never) -> None:
-        """Write an empty record to every partition in reach, in one transaction that is aborted: what hangs there is
-        aborted with it. Where the brokers refuse that, it is logged. Raises `Fenced`, and KafkaException when
-        `stopped()`.
+    def throw_away(self, places: Collection[tuple[str, int]], stopped: Stopped = never) -> None:
+        """Write an empty record to each of these partitions, in one transaction that is aborted: what hangs there under
+        this id is aborted with it. Where the brokers refuse that, it is logged. Raises `Fenced`, and KafkaException
+        when `stopped()`.
         """
-        if not self._reach:
-            return
-        places = self._existing(stopped)
         for _ in range(TRIES):
             try:
                 self._touch(places, stopped)
@@ -221,20 +197,7 @@ class TransactionalProducer:
                 self._abort(stopped)
                 return
 
-    def _existing(self, stopped: Stopped) -> list[tuple[str, int]]:
-        """What is in reach and is there: to write to a topic that is not would make it, as the broker likes it."""
-        while True:
-            try:
-                known = self._producer.list_topics(timeout=CALL_TIMEOUT_S).topics
-            except KafkaException as exception:
-                if stopped():
-                    raise
-                self._trouble("metadata")
-                log.warning("%s: waiting for the topics: %s", self.transactional_id, exception.args[0].str())
-            else:
-                return [place for place in self._reach if place[0] in known and place[1] in known[place[0]].partitions]
-
-    def _touch(self, places: list[tuple[str, int]], stopped: Stopped) -> None:
+    def _touch(self, places: Collection[tuple[str, int]], stopped: Stopped) -> None:
         failed: list[KafkaError] = []
 
         def on_delivery(error: KafkaError | None, message: Message) -> None:
@@ -251,9 +214,9 @@ class TransactionalProducer:
         if failed:
             raise KafkaException(failed[0])
 
-    def write(self, rows: Iterable[Row], last: Row, on_step: Callable[[str], None]) -> Place:
+    def write(self, rows: Iterable[Row], last: Row, on_step: Callable[[str], None], partition: int = 0) -> Place:
         """Write `rows`, then `last`, in one transaction; where `last` came to lie. See `write_all`."""
-        return self.write_all([Write(self._partition, list(rows), last, on_step)])[0]
+        return self.write_all([Write(partition, list(rows), last, on_step)])[0]
 
     def write_all(self, writes: Sequence[Write]) -> list[Place]:
         """Write all of them in one transaction; where the last record of each came to lie.
@@ -290,56 +253,64 @@ class TransactionalProducer:
         """
         with contextlib.suppress(KafkaException):  # a fatal error, which the next transaction will tell again
             self._serve(self._producer.poll, 0)
-        if self._departures.seen:
+        if self._departures.seen or self._unsure:
             self._departures.seen = False
+            self._unsure |= self._touched
             self._stand_by(self._newest, stopped)
+            self._end_own(stopped)
+
+    def _end_own(self, stopped: Stopped = never) -> None:
+        """Raises `Fenced` when something was rolled back: a recovery puts that right."""
+        settled = self.end_what_hangs(self._unsure, stopped)
+        self._unsure = set()
+        if settled.rolled_back:
+            raise Fenced(f"{self.transactional_id}: what Kafka had not ended was rolled back")
 
     def _make_sure(self, writes: Sequence[Write]) -> None:
         """After an abort: what it has left hanging must not be committed with the next try, and what was committed
         before must not have been rolled back with it, for the same partitions or in the transaction before. Raises
         `Fenced`: a recovery puts that right.
         """
+        self._unsure |= self._touched
+        self._end_own()
         ends = dict.fromkeys([write.end for write in writes])
-        if any(self.end_what_hangs(*end) for end in ends):
-            # It may have been of others, too, that have nothing in this transaction.
-            raise Fenced(f"{self.transactional_id}: what Kafka had not ended was rolled back")
         self._stand_by([*ends, *(end for end in self._newest if end not in ends)])
 
-    def _stand_by(self, ends: Iterable[tuple[str, int]], stopped: Stopped = never, inside: bool = False) -> None:
+    def _stand_by(self, ends: Iterable[tuple[str, int]], stopped: Stopped = never) -> None:
         """What was committed last in these partitions must be there. Raises `Fenced`: a recovery puts it right.
-        `inside`: a transaction is open, which is then aborted.
 
-        Where some of a transaction is there, it was committed: what hangs of it is ended, as committed, by the next
-        one that writes there. Where nothing is there, all of it is rolled back.
+        Where some of a transaction is there, it was committed, and what hangs of it will be ended so.
         """
-        fates: dict[str, fate.Fate] = {}
-        for topic, partition in ends:
-            if (committed := self._committed.get((topic, partition))) is not None:
-                lying = fate.Lying(topic, partition, committed.offset)
-                fates[f"{topic} partition {partition} offset {lying.offset}"] = fate.of(self._settings, lying, stopped)
+        lying = [fate.Lying(*end, self._committed[end].offset) for end in ends if end in self._committed]
+        fates = fate.of(self._settings, lying, stopped)
         found = set(fates.values())
         if found <= {"there"} or found == {"there", "open"}:
             return
-        if inside:
-            self._abort(stopped)
-        if "there" not in found:
-            self.throw_away(stopped)
-        told = ", ".join(f"{place}: {what}" for place, what in fates.items())
+        told = ", ".join(f"{one.topic} partition {one.partition} offset {one.offset}: {fates[one]}" for one in lying)
         raise Fenced(
             f"{self.transactional_id}: Kafka has rolled back, or not ended, what it said was committed: {told}"
         )
 
-    def _stand_firm(self) -> None:
+    def _stand_firm(self, before: set[tuple[str, int]]) -> None:
         """In a transaction whose records have reached the brokers. When one of these went away meanwhile, what was
         committed before may hang (see `fate`): the end of this transaction would be its end in those partitions that
-        both have written, and only there. Raises `Fenced`.
+        both have written, and only there. `before`: where that one has something. Raises `Fenced`.
         """
         while self._serve(self._producer.flush, FLUSH_S) and not self._departures.seen:
             pass
         if not self._departures.seen:
             return
         self._departures.seen = False
-        self._stand_by(self._newest, inside=True)
+        self._unsure |= before
+        until = time.monotonic() + FIRM_S
+        try:
+            self._stand_by(self._newest, lambda: time.monotonic() > until)
+        except KafkaException:
+            self._abort()
+            raise Fenced(f"{self.transactional_id}: what was committed before cannot be looked for in time") from None
+        except Fenced:
+            self._abort()
+            raise
 
     def _transaction(self, writes: Sequence[Write]) -> list[Place]:
         placed: dict[int, Place] = {}
@@ -352,17 +323,21 @@ class TransactionalProducer:
                 placed[number] = _place(message)
 
         self.make_sure_when_shaken()
+        before, self._touched = self._touched, set()
         self._producer.begin_transaction()
+        self._number += 1
+        token = Token(self.transactional_id, self._number, tokens.one_for_each([write.end for write in writes]))
+        headers = tokens.headers(token)
         for write in writes:
             write.on_step("begun")
         for number, write in enumerate(writes):
-            self._produce(write)
+            self._produce(write, headers)
             topic, key, value, _ = write.last
-            told = partial(on_delivery, number=number)
-            self._insist(topic, value, key, write.end[1], on_delivery=told)
+            more = {} if self._touches(write.end) else {"headers": headers}
+            self._insist(topic, value, key, write.end[1], on_delivery=partial(on_delivery, number=number), **more)
         for write in writes:
             write.on_step("produced")
-        self._stand_firm()
+        self._stand_firm(before)
         self._commit()
         while len(placed) < len(writes) and not failed:
             self._serve(self._producer.poll, 0.01)
@@ -370,14 +345,24 @@ class TransactionalProducer:
             raise Fenced(f"{self.transactional_id}: committed, but a last record failed: {failed[0].str()}")
         return [placed[number] for number in range(len(writes))]
 
-    def _produce(self, write: Write) -> None:
-        produce, own = self._producer.produce, write.partition
+    def _produce(self, write: Write, headers: list[tuple[str, bytes]]) -> None:
+        produce, own, touched = self._producer.produce, write.partition, self._touched
         for topic, key, value, partition in write.rows:
             place = own if partition is None else partition
+            if (topic, place) not in touched:
+                touched.add((topic, place))
+                self._insist(topic, value, key, place, headers=headers)
+                continue
             try:
                 produce(topic, value, key, place)
             except BufferError:
                 self._insist(topic, value, key, place)
+
+    def _touches(self, place: tuple[str, int]) -> bool:
+        """Whether the transaction has something for this partition already; from now on it has."""
+        already = place in self._touched
+        self._touched.add(place)
+        return already
 
     @staticmethod
     def _serve(call: Callable[[float], int], timeout: float) -> int:

@@ -209,7 +209,5 @@ class Recovery:
             self._unit.number,
             offset,
         )
-        # What reached other partitions than the one behind it, which was rolled back, may hang there still.
-        self._ownership.throw_away(self._stopped)
         self._store.wipe()
         remaining.start = remaining.at = 0

@@ -155,8 +155,8 @@ class _Run:
         self._of, self._means, self._admin, self._way = of, means, admin, of.way
         self._settings, self._monotonic = means.settings, means.clock.monotonic
         self._clock = of.broker_clock
-        reach = [(of.way.changelog, 0), *((of.way.internal, number) for number in range(of.way.partitions))]
-        self._producer = TransactionalProducer(self._settings, of.transactional_id, 0, means.trouble, reach=reach)
+        self._reach = [(of.way.changelog, 0), *((of.way.internal, number) for number in range(of.way.partitions))]
+        self._producer = TransactionalProducer(self._settings, of.transactional_id, means.trouble)
         # What it tells is true for ever, so that it needs no transaction, and nothing is lost when it is not heard.
         self._teller = Producer(kafka.producer_settings(self._settings, linger_ms=0, message_timeout_ms=10_000))
         self._pace = Pace()
@@ -197,7 +197,7 @@ class _Run:
         stopped = self._of._stopped
         try:
             self._producer.start(stopped)
-            self._producer.end_what_hangs(self._way.changelog, 0, stopped)
+            self._producer.end_what_hangs(self._reach, stopped)
             own = self._of.transactional_id.encode()
             barrier = self._means.barriers.write(self._way.changelog, 0, BARRIER_KEY, own, stopped)
         except KafkaException:

@@ -109,10 +109,17 @@ def make_stages(
 
 
 def ensure_owners(admin: AdminClient, settings: Settings) -> None:
-    """Create the topic that says who writes for which partition, unless it is there."""
+    """Create the topic that says who writes for which partition, unless it is there. Raises `Stop` when it is kept as
+    no topic of claims may be.
+    """
     wanted = topics.Wanted(owners_topic(settings), 1, True, OWNERS_CONFIG)
-    if not topics.look(admin, [wanted.name]):
+    found = topics.look(admin, [wanted.name])
+    if not found:
         topics.create(admin, [wanted], settings.replication)
+        # Somebody else may have made it meanwhile, as a broker does for whoever writes to a topic that is not there.
+        found = topics.look(admin, [wanted.name])
+    for problem in topics.claims_problems(wanted.name, found[wanted.name]) if found else ():
+        raise Stop(f"the topic {problem.topic} {problem.message}", problem.remedy)
 
 
 def ensure_rekeying(admin: AdminClient, settings: Settings, internal: Iterable[str], partitions: int) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import threading
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -59,17 +59,16 @@ class Writer:
         #: Why it may not write any more.
         self.ended = ""
 
-    def start(self, reach: Collection[tuple[str, int]], stopped: Stopped) -> None:
-        """From now on it may be fenced off, and write to these partitions. Blocks; from any thread, again for each
-        partition. Raises KafkaException.
+    def start(self, stopped: Stopped) -> None:
+        """From now on it may be fenced off. Blocks; from any thread, again for each partition; raises
+        KafkaException.
         """
         with self._starting:
             if self._producer is None:
                 size = budgets.producer(self._settings)
-                producer = TransactionalProducer(self._settings, self.name, 0, self._trouble, size)
+                producer = TransactionalProducer(self._settings, self.name, self._trouble, size)
                 producer.start(stopped)
                 self._producer = producer
-            self._producer.reaches(reach)
 
     async def write(self, write: Write, committed: Callable[[Place], None]) -> Place:
         """Where the last record of `write` lies; `committed` has been called with it, in a thread. Raises what that

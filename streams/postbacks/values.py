@@ -86,6 +86,6 @@ def _record_reader(name: str) -> Reader:
         return attrgetter(f"record.{name}")
 
     def read(occasion: Occasion) -> Any:
-        return getattr(occasion.record, name, None)  # only events have it
+        return getattr(occasion.record, name, None)  # an install has no revenue, for one
 
     return read

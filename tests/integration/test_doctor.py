@@ -169,6 +169,8 @@ def test_topics_that_are_kept_wrongly_are_named_with_the_command_that_mends_them
     changelog = f"{prefix}worker-device-changelog"
     create_topics(bootstrap, {changelog: 3}, {"cleanup.policy": "compact", "max.message.bytes": "100"})
     create_topics(bootstrap, {f"{prefix}worker-user-changelog": 2}, {"cleanup.policy": "compact"})
+    owners = f"{prefix}worker-owners"
+    create_topics(bootstrap, {owners: 2}, {"cleanup.policy": "delete"})
     verdict, text = doctor()["topics"]
     assert verdict == "wrong"
     for topic, problem, remedy in (
@@ -187,6 +189,8 @@ def test_topics_that_are_kept_wrongly_are_named_with_the_command_that_mends_them
         assert remedy in line
     assert f"{changelog} has 3 partitions, the input topics have 4" in text
     assert f"{prefix}worker-user-changelog has 2 partitions, the users topic must have 4" in text
+    assert f"{owners}: has 2 partitions, expected 1" in text
+    assert f"{owners}: cleanup.policy is delete, expected compact" in text
 
 
 def test_more_replicas_in_step_than_there_are_replicas_are_not_asked_for(

@@ -12,6 +12,7 @@ from streams.clock import SystemClock
 from streams.engine import fate
 from streams.engine.changelog import BARRIER_KEY
 from streams.engine.faults import FaultPoints
+from streams.engine.hanging import Settled, stuck
 from streams.engine.producer import BarrierProducer, Fenced, Place, TransactionalProducer
 from streams.engine.recovery import MARKER_KEY, Marker, Recovered, Recovery
 from streams.engine.stages import Stage, Unit, changelog_topic
@@ -92,8 +93,8 @@ class Log:
         create_topics(settings.bootstrap_servers, {self.topic: 1}, {"message.timestamp.type": "LogAppendTime"})
         owning.ensure_owners(settings)
 
-    def producer(self, *reach: tuple[str, int]) -> TransactionalProducer:
-        return TransactionalProducer(self.settings, self.id, 0, reach=[(self.topic, 0), *reach])
+    def producer(self) -> TransactionalProducer:
+        return TransactionalProducer(self.settings, self.id)
 
     def write(self, key: bytes, value: bytes) -> Place:
         """One row, committed, with its marker, by who had the partition before."""
@@ -182,11 +183,12 @@ def test_what_hangs_in_the_changelog_is_rolled_back_everywhere(log: Log, setting
     create_topics(bootstrap, {other: 2})
     log.write(b"da", b"1")
     hanging.hang(bootstrap, log.id, {(other, 1): [(b"k", b"hangs")], (log.topic, 0): [(b"da", b"hangs")]})
-    producer = log.producer((other, 0), (other, 1), (f"{settings.topic_prefix}missing", 0))
+    producer = log.producer()
     producer.start(fate.never)
-    producer.end_what_hangs(log.topic, 0)
-    assert not fate.hangs(settings, log.topic, 0)
-    assert not fate.hangs(settings, other, 1)
+    reach = [(log.topic, 0), (other, 0), (other, 1), (f"{settings.topic_prefix}missing", 0)]
+    settled = producer.end_what_hangs(reach)
+    assert settled == Settled(frozenset({(log.topic, 0), (other, 1)}))
+    assert not stuck(settings, reach)
     assert read_topic(bootstrap, other) == []
     assert [record.value for record in read_topic(bootstrap, log.topic) if record.key == b"da"] == [b"1"]
 
@@ -197,9 +199,11 @@ def test_a_record_that_hangs_has_no_end_yet_and_one_that_was_rolled_back_is_not_
     bootstrap = settings.bootstrap_servers
     there = log.write(b"da", b"1").offset
     undone = hanging.roll_back(bootstrap, log.id, log.topic, 0, [(b"da", b"2")])
-    hangs = hanging.hang(bootstrap, log.id, {(log.topic, 0): [(b"da", b"3")]})
-    found = {at: fate.of(settings, fate.Lying(log.topic, 0, at)) for at in (there, there + 1, undone, hangs)}
-    assert found == {there: "there", there + 1: "gone", undone: "undone", hangs: "open"}
+    hangs = hanging.hang(bootstrap, log.id, {(log.topic, 0): [(b"da", b"3"), (b"db", b"3")]})
+    found = {}
+    for at in (there, there + 1, undone, hangs):
+        found.update(fate.of(settings, [fate.Lying(log.topic, 0, at)]))
+    assert list(found.values()) == ["there", "gone", "undone", "open"]
 
 
 @pytest.mark.parametrize("rolled_back", [False, True])

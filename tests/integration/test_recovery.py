@@ -15,7 +15,7 @@ from streams.engine.faults import FaultPoints
 from streams.engine.owners import Claim
 from streams.engine.producer import BarrierProducer, Fenced, Place, TransactionalProducer
 from streams.engine.recovery import MARKER_KEY, Abandoned, Marker, Recovered, Recovery
-from streams.engine.stages import Stage, Unit, changelog_topic
+from streams.engine.stages import Stage, Unit, changelog_topic, owners_topic
 from streams.engine.store import TOMBSTONES_KEPT_MS, Applied, Store, StoreMemory
 from streams.errors import Stop
 from streams.settings import Settings
@@ -148,7 +148,7 @@ def test_an_id_is_fenced_off_before_it_has_claimed_when_it_began_before(bench: B
     """A process that stood still between its beginning and its claim finds who came meanwhile, and fences it off: who
     counts is who claimed last.
     """
-    late = TransactionalProducer(bench.settings, "late", 0)
+    late = TransactionalProducer(bench.settings, "late")
     late.start(lambda: False)
     current = owning.owning(bench.settings, UNIT, "current")
     last = (bench.topic, MARKER_KEY, MARKER.encode(), None)
@@ -194,3 +194,15 @@ def test_a_state_that_is_ahead_of_its_changelog_is_refused_with_the_remedy(bench
     with pytest.raises(Stop, match="is ahead of its changelog") as refused:
         bench.recover()
     assert "remove the state directory" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("count", "policy", "remedy"), [(2, "compact", "delete it"), (1, "delete", "--add-config cleanup.policy=compact")]
+)
+def test_claims_that_would_have_no_order_or_be_deleted_are_refused(
+    settings: Settings, count: int, policy: str, remedy: str
+) -> None:
+    create_topics(settings.bootstrap_servers, {owners_topic(settings): count}, {"cleanup.policy": policy})
+    with pytest.raises(Stop, match="expected") as refused:
+        owning.ensure_owners(settings)
+    assert remedy in str(refused.value)

@@ -12,6 +12,7 @@ WORKER = "streams/engine/worker.py"
 STORE = "streams/engine/store.py"
 TRANSPORT = "streams/engine/transport.py"
 OWNERS = "streams/engine/owners.py"
+HANGING = "streams/engine/hanging.py"
 UNTOLD = "streams/engine/untold.py"
 
 AT_UNTOLD = "tests/unit/engine/test_untold.py"
@@ -29,6 +30,7 @@ AT_PARTITION = "tests/unit/engine/test_partition.py"
 AT_REBALANCE = "tests/integration/test_engine_rebalance.py"
 AT_WAITS = "tests/unit/engine/test_rebalance_waits.py"
 AT_DISK = "tests/integration/test_engine_disk.py"
+AT_HANGING = "tests/integration/test_engine_hanging.py"
 
 REPLACED = f"{AT_RECOVERY}::test_a_writer_that_has_been_replaced_adds_nothing_behind_what_is_read"
 
@@ -39,6 +41,8 @@ WRITTEN = "        return await self._writer.write("
 STORED_FIRST = f"""        before = self._store.applied() or Applied(0, 0)
         self._store.write(output.puts, before)
 {WRITTEN}"""
+
+COMMITTED = "if any(message.error() is None and tokens.carried(message.headers()) == token for message in messages):"
 
 MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
@@ -340,9 +344,68 @@ MUTATIONS: tuple[Mutation, ...] = (
         "S4",
         "what was committed before looked for when a broker went away, though nothing more is written",
         PRODUCER,
-        "        if self._departures.seen:\n",
+        "        if self._departures.seen or self._unsure:\n",
         "        if False:\n",
         (f"{AT_PRODUCER}::test_when_nothing_more_is_written_that_is_looked_for_all_the_same",),
+    ),
+    Mutation(
+        "S4",
+        "a transaction that one changelog has committed where it hangs",
+        HANGING,
+        COMMITTED,
+        "if False:",
+        (
+            f"{AT_HANGING}::test_what_one_partitions_changelog_has_is_committed_in_all",
+            f"{AT_HANGING}::test_two_that_take_over_at_once_end_it_alike",
+        ),
+    ),
+    Mutation(
+        "S4",
+        "a transaction that no changelog has rolled back where it hangs",
+        HANGING,
+        COMMITTED,
+        "if True:",
+        (f"{AT_HANGING}::test_what_hangs_in_another_topic_only_ends_as_the_changelog_says",),
+    ),
+    Mutation(
+        "S4",
+        "what hangs looked for in every topic that was written",
+        OWNERS,
+        "str(self._claim.unit), self._reach, others",
+        "str(self._claim.unit), list(self._reach)[:1], others",
+        (f"{AT_HANGING}::test_what_hangs_in_another_topic_only_ends_as_the_changelog_says",),
+    ),
+    Mutation(
+        "S4",
+        "the transactions of processes that nobody fenced off left alone",
+        HANGING,
+        "elif token.by in ids:",
+        "else:",
+        (f"{AT_HANGING}::test_what_hangs_of_another_process_is_left_to_whoever_takes_over_from_it",),
+    ),
+    Mutation(
+        "S4",
+        "claims kept while something hangs that could not be ended",
+        OWNERS,
+        "self._done = [] if settled.left else others",
+        "self._done = others",
+        (f"{AT_HANGING}::test_claims_stand_until_nothing_hangs_any_more",),
+    ),
+    Mutation(
+        "S4",
+        "what hangs found again by what its first record says",
+        PRODUCER,
+        'more = {} if self._touches(write.end) else {"headers": headers}',
+        "more: dict[str, Any] = {}",
+        (f"{AT_PRODUCER}::test_the_first_record_in_each_partition_says_which_transaction_it_is_of",),
+    ),
+    Mutation(
+        "S4",
+        "a transaction given up in time that waits for what became of the one before",
+        PRODUCER,
+        "lambda: time.monotonic() > until)",
+        "never)",
+        (f"{AT_PRODUCER}::test_within_a_transaction_it_is_given_up_in_time_to_learn_what_became_of_the_one_before",),
     ),
     Mutation(
         "S5",
@@ -396,17 +459,41 @@ MUTATIONS: tuple[Mutation, ...] = (
         "S16",
         "those known who claimed a partition before",
         OWNERS,
-        "return [name for name in self._claims.names(claim.unit) if name != claim.name]",
+        "return self._claims.before(claim)",
         "return []",
         (REPLACED,),
     ),
     Mutation(
         "S16",
+        "those let alone who claim a partition later, and fence this one off",
+        OWNERS,
+        "return names[: names.index(claim.name)] if claim.name in names else []",
+        "return [name for name in names if name != claim.name]",
+        ("tests/unit/engine/test_owners.py::test_who_claims_later_or_has_taken_over_already_is_not_before",),
+    ),
+    Mutation(
+        "S16",
         "those fenced off who claimed a partition before",
         OWNERS,
-        "self._producer(name).start(stopped)",
-        "pass",
+        "self._start(name, stopped)\n",
+        "pass\n",
         (REPLACED,),
+    ),
+    Mutation(
+        "S16",
+        "different ids fenced off side by side",
+        OWNERS,
+        "with self._alone.setdefault(name, threading.Lock()):\n            if",
+        "with self._alone.setdefault('', threading.Lock()):\n            if",
+        ("tests/unit/engine/test_owners.py::test_different_ids_are_fenced_off_side_by_side_and_each_once",),
+    ),
+    Mutation(
+        "S16",
+        "claims that would have no order, or be deleted, refused",
+        "streams/engine/startup.py",
+        "if found else ():",
+        "if False else ():",
+        (f"{AT_RECOVERY}::test_claims_that_would_have_no_order_or_be_deleted_are_refused",),
     ),
     Mutation(
         "S16",

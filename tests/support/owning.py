@@ -40,13 +40,12 @@ def ownership(
     """Of a partition, for the writer of this name, or of a new one."""
     claim = Claim(unit, name or f"{settings.worker_id}-{uuid.uuid4().hex}")
     changelog = changelog_topic(settings, unit.stage)
-    return Ownership(settings, among or owners(settings), claim, changelog, [(changelog, unit.number), *reach])
+    return Ownership(settings, among or owners(settings), claim, [(changelog, unit.number), *reach])
 
 
-def owning(settings: Settings, unit: Unit, name: str, reach: Collection[tuple[str, int]] = ()) -> TransactionalProducer:
+def owning(settings: Settings, unit: Unit, name: str, among: Owners | None = None) -> TransactionalProducer:
     """The producer of a process that has claimed the partition under this name."""
-    changelog = changelog_topic(settings, unit.stage)
-    producer = TransactionalProducer(settings, name, unit.number, reach=[(changelog, unit.number), *reach])
+    producer = TransactionalProducer(settings, name)
     producer.start(fate.never)
-    ownership(settings, unit, name).take(fate.never)
+    ownership(settings, unit, name, among=among).take(fate.never)
     return producer

@@ -64,6 +64,7 @@ PURE = frozenset(
         "streams.engine.portion",
         "streams.engine.telling",
         "streams.engine.untold",
+        "streams.engine.tokens",
         "streams.engine.users",
         "streams.engine.raw",
         "streams.engine.rekey",

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.config import Source
 from streams.kafka import Topics, topic_table
-from streams.topics import Found, Plan, plan, rekeyed_topic
+from streams.topics import Found, Plan, claims_problems, plan, rekeyed_topic
 
 PREFIX = "p."
 SOURCES = (Source(topic="installs", record="install"), Source(topic="events", record="event"))
@@ -120,3 +120,19 @@ def test_retention_is_the_users_to_change() -> None:
     found = everything(8)
     found[NAMES.receipts] = Found(8, {"cleanup.policy": "delete", "retention.ms": "1"})
     assert not planned(found).problems
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (Found(1, {"cleanup.policy": "compact"}), []),
+        (Found(1), []),
+        (Found(3, {"cleanup.policy": "compact"}), ["has 3 partitions"]),
+        (Found(1, {"cleanup.policy": "compact,delete"}), ["cleanup.policy is compact,delete"]),
+        (Found(2, {"cleanup.policy": "delete"}), ["has 2 partitions", "cleanup.policy is delete"]),
+    ],
+)
+def test_claims_lie_in_one_compacted_partition(found: Found, said: list[str]) -> None:
+    problems = list(claims_problems("w-owners", found))
+    assert [problem.message[: len(words)] for problem, words in zip(problems, said, strict=True)] == said
+    assert all(problem.topic == "w-owners" and problem.remedy for problem in problems)
