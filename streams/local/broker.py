@@ -41,22 +41,16 @@ class EmbeddedBroker:
 
     `folder` keeps configuration, data and log (default: a temporary one, removed by `stop`); a folder of an earlier
     broker is taken up again with its data, and, where they are still free, its ports. `port` is any free one unless
-    given. `extra` are server settings; `jvm` are options of Java.
+    given. `extra` are server settings.
     """
 
     def __init__(
-        self,
-        folder: Path | None = None,
-        *,
-        port: int | None = None,
-        extra: dict[str, str] | None = None,
-        jvm: Sequence[str] = server.JVM,
+        self, folder: Path | None = None, *, port: int | None = None, extra: dict[str, str] | None = None
     ) -> None:
         self.temporary = folder is None
         self.folder = folder.absolute() if folder else Path(tempfile.mkdtemp(prefix="ringback-kafka-"))
         self.wanted_port = port
         self.extra = dict(extra or {})
-        self.jvm = tuple(jvm)
         self.port = 0
         self.controller_port = 0
         self.process: GuardedProcess | None = None
@@ -142,7 +136,7 @@ class EmbeddedBroker:
         classpath = ":".join(str(path) for path in jars.jars())
         log4j = f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}"
         crash = f"-XX:ErrorFile={self.folder / 'jvm-crash.log'}"
-        self._command = [str(java.find_java()), *self.jvm, crash, log4j, "-cp", classpath]
+        self._command = [str(java.find_java()), *server.JVM, crash, log4j, "-cp", classpath]
 
     def _choose_ports(self, *, again: bool) -> None:
         """Take free ports, keeping those already chosen; `again`: choose others, since somebody was faster."""

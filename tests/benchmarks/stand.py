@@ -21,17 +21,6 @@ from streams.settings import Settings
 from tests.benchmarks.workload import CONFIG, PARTITIONS
 from tests.support.processes import Start, starting
 
-#: What Kafka's own scripts start a broker with. Ours starts faster, and is slower for as long as it runs.
-JVM = (
-    "-server",
-    "-Xms1g",
-    "-Xmx1g",
-    "-XX:+UseG1GC",
-    "-XX:MaxGCPauseMillis=20",
-    "-XX:InitiatingHeapOccupancyPercent=35",
-    "-XX:+ExplicitGCInvokesConcurrent",
-    "-Djava.awt.headless=true",
-)
 DEADLINE_SECONDS = 900.0
 LOOK_SECONDS = 0.25
 
@@ -89,7 +78,7 @@ def stand(partitions: int = PARTITIONS, **more: object) -> Iterator[Stand]:
     """A new broker and a new folder; both are gone at the end, with every process that was started. `more` are
     settings.
     """
-    with tempfile.TemporaryDirectory(prefix="ringback-bench-") as name, EmbeddedBroker(jvm=JVM) as broker:
+    with tempfile.TemporaryDirectory(prefix="ringback-bench-") as name, EmbeddedBroker() as broker:
         folder = Path(name)
         settings = Settings(
             bootstrap_servers=broker.bootstrap,
