@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from schemas.job import Job, Request
+from schemas.report import UntoldMark
 from streams.engine.recovery import MARKER_KEY, Marker
 from streams.engine.stages import Unit
 from streams.torture.ledger import Ledger, encoded, recovery
@@ -18,6 +19,7 @@ from tests.unit.torture.laying import reference, some_history
 
 WANTED = reference(some_history(3, 4_000)).picture
 DEVICE = Unit("device", 1)
+MARK = UntoldMark(stage="device", since=0, writer="w")
 
 
 def _lose_a_job(seen: Picture) -> None:
@@ -75,6 +77,10 @@ def _stop_before_the_end(seen: Picture) -> None:
     positions[next(iter(positions))] -= 1
 
 
+def _leave_a_count_untold(seen: Picture) -> None:
+    seen.take_report(1, MARK.key(), msgspec.json.encode(MARK))
+
+
 CHANGES: dict[Callable[[Picture], None], str] = {
     _lose_a_job: "lost",
     _write_a_job_twice: "twice",
@@ -89,6 +95,7 @@ CHANGES: dict[Callable[[Picture], None], str] = {
     _lose_a_dead_letter: "letters",
     _write_a_dead_letter_twice: "letters",
     _stop_before_the_end: "undone",
+    _leave_a_count_untold: "undone",
 }
 
 
@@ -144,6 +151,13 @@ def test_dead_letters_of_jobs_and_rows_of_the_sender_are_none_of_the_workers() -
     picture.take_report(0, b'["ended","sender"]', b"{}")
     picture.take_report(0, b'["events","device"]', b"{}")
     assert list(picture.reports) == [(0, b'["events","device"]')]
+
+
+def test_what_has_been_told_in_the_end_is_not_untold() -> None:
+    picture = Picture()
+    for partition, value in ((0, b"{}"), (1, b"{}"), (0, None)):
+        picture.take_report(partition, MARK.key(), value)
+    assert (picture.untold, picture.reports) == ({(1, MARK.key())}, {})
 
 
 def test_what_the_partner_received() -> None:
