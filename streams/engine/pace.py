@@ -8,7 +8,7 @@ nothing is lost when there is much.
 from __future__ import annotations
 
 #: A round begins no sooner after the one before it (seconds).
-ROUND_S = 0.03
+ROUND_S = 0.04
 #: ... and who has something so soon after its beginning takes part.
 JOIN_S = 0.004
 
