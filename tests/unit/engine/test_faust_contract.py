@@ -23,6 +23,9 @@ from faust.tables import recovery
 from faust.transport import consumer
 from faust.transport.drivers import aiokafka as driver
 
+#: aiokafka's own, also when ours has been put in its place by now.
+PARSED = next(one for one in fetcher.PartitionRecords.__mro__ if one.__module__ == fetcher.__name__)
+
 #: Overridden, or relied upon by an override.
 READ: tuple[Callable[..., Any], ...] = (
     driver.AIOKafkaConsumerThread._create_worker_consumer,
@@ -57,8 +60,8 @@ READ: tuple[Callable[..., Any], ...] = (
     fetcher.Fetcher.fetched_records,
     fetcher.Fetcher.seek_to,
     fetcher.FetchResult.getall,
-    fetcher.PartitionRecords._consumer_record,
-    fetcher.PartitionRecords._unpack_records,
+    PARSED._consumer_record,
+    PARSED._unpack_records,
     group_coordinator.GroupCoordinator._do_heartbeat,
     group_coordinator.GroupCoordinator._maybe_leave_group,
     group_coordinator.GroupCoordinator._send_req,
