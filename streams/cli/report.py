@@ -170,7 +170,7 @@ def _untold(behind: Sequence[UntoldMark]) -> str:
     whose = ", ".join(sorted({mark.writer or "-" for mark in behind}))
     return (
         f"the counts of {many} behind: since {printable(since)} no worker ({printable(whose)}) has told them; it does "
-        "when it runs again"
+        "when it runs and gets on"
     )
 
 

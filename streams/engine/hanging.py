@@ -6,9 +6,12 @@ end of the same producer's is written into that partition. That one is theirs to
 
 *How they end* is decided once for all partitions, whoever asks: a transaction is committed when a changelog, of any
 partition that was part of it, has something of it that committed readers see. A producer is told of a commit before
-the ends are written, so where the end of it is to be seen in one partition all others must have the same. When no
-changelog has it, what hangs is rolled back: for the readers of changelogs it has not happened, its inputs are read
-again, and to commit it instead would make true what may have been aborted, and written anew, before.
+the ends are written, so where the end of it is to be seen in one partition all others must have the same. When the
+changelogs have only what committed readers do not see, what hangs is rolled back: for the readers of changelogs it has
+not happened, its inputs are read again, and to commit it instead would make true what may have been aborted, and
+written anew, before. When they have nothing of it at all, it was given up before they were written to, or they have
+been compacted since: only what is new can but be the former, and is rolled back. The rest is left to somebody who
+looks.
 
 *By what means.* To roll back, the same producer begins another transaction, writes to those partitions, and aborts:
 together, by one decision of the coordinator's. To commit in that way would not do, since the next process that takes
@@ -18,8 +21,7 @@ and comes to the same. It wants the right Alter on the cluster. Without it what 
 
 *What remains.* A transaction that no changelog has, but another topic has, is rolled back where it hangs, and applied
 again: jobs are then sent twice, with the same id. When the producer has written to a partition in which something
-hangs, before anybody has found out, the end of that transaction is the end of both. And a changelog's evidence goes
-when it is compacted, hours later: the partitions of one process are taken over at about the same time.
+hangs, before anybody has found out, the end of that transaction is the end of both.
 
 All functions block, and wait for brokers that are away until `stopped()`; then they raise KafkaException.
 """
@@ -27,11 +29,12 @@ All functions block, and wait for brokers that are away until `stopped()`; then 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -51,8 +54,14 @@ T = TypeVar("T")
 TRIES = 5
 #: Records that come within so long (seconds) are taken in together.
 READ_S = 0.05
-#: Records of one transaction were appended, by the clocks of brokers and workers, within so long (ms).
+#: Records of one transaction were mostly appended, by the clocks of brokers and workers, within so long (ms).
 SKEW_MS = 120_000
+#: What began no longer ago (ms) has left something in a changelog, if it has written there: all of it cannot have been
+#: written over, and compacted, so soon.
+FRESH_MS = 300_000
+
+#: What is known of a transaction, by the changelogs.
+Verdict = Literal["committed", "undone", "unknown"]
 
 
 class Hung(NamedTuple):
@@ -69,6 +78,23 @@ class Looked(NamedTuple):
 
     hung: list[Hung]
     unseen: frozenset[Input] = frozenset()
+
+
+class Verdicts:
+    """What a process has found out, once for all of its partitions. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._known: dict[Token, Verdict] = {}
+        self._asking = threading.Lock()
+
+    def of(self, settings: Settings, token: Token, those: Collection[Hung], stopped: Stopped) -> Verdict:
+        """Of the transaction of which `those` hang."""
+        with self._asking:
+            if (known := self._known.get(token)) is None:
+                known = _verdict(settings, token, those, stopped)
+                if known != "unknown":
+                    self._known[token] = known
+            return known
 
 
 class Settled(NamedTuple):
@@ -90,6 +116,7 @@ def settle(
     places: Collection[Input],
     ids: Collection[str],
     throw_away: ThrowAway,
+    verdicts: Verdicts,
     stopped: Stopped = never,
 ) -> Settled:
     """End what hangs in these partitions under these transactional ids, none of which has a transaction under way."""
@@ -100,9 +127,12 @@ def settle(
         refused = ""
         for token, those in _by_token(looked.hung).items():
             names = _names(those)
-            if _is_committed(settings, token, min(one.appended for one in those), stopped):
+            verdict = verdicts.of(settings, token, those, stopped)
+            if verdict == "committed":
                 log.error("%s: Kafka has ended a transaction elsewhere, and not in %s: committed there too", who, names)
                 refused = _commit(settings, those, stopped) or refused
+            elif verdict == "unknown":
+                refused = "no changelog has anything of its transaction any more, so nobody knows how it ended"
             else:
                 log.error("%s: Kafka has noted a transaction as complete, not ended in %s: rolled back", who, names)
                 throw_away(token.by, [one.place for one in those])
@@ -124,7 +154,8 @@ def find(settings: Settings, places: Collection[Input], ids: Collection[str], st
         for one in opened or ():
             lying = Lying(*place, one.start)
             first = fate.firsts(settings, [lying], "read_uncommitted", stopped)[lying]
-            token = tokens.carried(first.headers)
+            # Behind what has been deleted lies another transaction's.
+            token = tokens.carried(first.headers) if first.offset == one.start else None
             if token is None:
                 log.error("%s partition %d: what hangs at offset %d does not say whose it is", *place, one.start)
             elif token.by in ids:
@@ -192,23 +223,45 @@ def _waiting(ask: Callable[[], T], stopped: Stopped) -> T:
         fate.pause(stopped)
 
 
-def _is_committed(settings: Settings, token: Token, appended: int, stopped: Stopped) -> bool:
-    """Whether a changelog has something of this transaction that committed readers see."""
-    reader = changelog.consumer(settings, f"{settings.worker_id}-recovery", enable_partition_eof=True)
+def _verdict(settings: Settings, token: Token, those: Collection[Hung], stopped: Stopped) -> Verdict:
+    # A changelog's times are the brokers'; elsewhere they are those of a worker, whose clock may be wrong.
+    in_changelogs = [one.appended for one in those if one.place in token.ends]
+    began = min(in_changelogs or [one.appended for one in those])
+    starts = [began - SKEW_MS] if in_changelogs else [began - SKEW_MS, 0]
+    for start in starts:
+        if lying := _lying(settings, token, max(0, start), stopped):
+            fates = set(fate.of(settings, lying, stopped).values())
+            if "there" in fates:
+                return "committed"
+            if fates != {"gone"}:
+                return "undone"
+    is_fresh = 0 <= time.time() * 1000 - began < FRESH_MS
+    return "undone" if in_changelogs or is_fresh else "unknown"
+
+
+def _lying(settings: Settings, token: Token, since: int, stopped: Stopped) -> list[Lying]:
+    """Where the changelogs have something of this transaction, committed or not, at `since` (ms) or later."""
+    found: dict[Input, Lying] = {}
+    reader = changelog.consumer(
+        settings, f"{settings.worker_id}-recovery", enable_partition_eof=True, isolation_level="read_uncommitted"
+    )
     try:
-        starts = [TopicPartition(*end, max(0, appended - SKEW_MS)) for end in token.ends]
+        starts = [TopicPartition(*end, since) for end in token.ends]
         reader.assign(_waiting(lambda: reader.offsets_for_times(starts, timeout=fate.ASK_S), stopped))
         left = set(token.ends)
         while left:
             messages = reader.consume(changelog.CHUNK, READ_S)
-            if any(message.error() is None and tokens.carried(message.headers()) == token for message in messages):
-                return True
+            for message in messages:
+                if message.error() is None and tokens.carried(message.headers()) == token:
+                    place = (message.topic() or "", message.partition() or 0)
+                    found[place] = Lying(*place, message.offset() or 0)
+                    left.discard(place)
             left -= _ended(messages)
             if stopped():
                 raise KafkaException(KafkaError(KafkaError._FAIL, "stopped"))
     finally:
         reader.close()
-    return False
+    return list(found.values())
 
 
 def _commit(settings: Settings, hung: Iterable[Hung], stopped: Stopped) -> str:

@@ -81,6 +81,8 @@ class Owners:
         #: The offset of the record that is read next.
         self._next = 0
         self._fenced: set[str] = set()
+        #: What this process has found out about transactions that hang.
+        self.verdicts = hanging.Verdicts()
         self._reading = threading.Lock()
         #: Two producers under one id would fence off each other: one at a time.
         self._alone: dict[str, threading.Lock] = {}
@@ -176,7 +178,9 @@ class Ownership:
             self._owners.throw_away(name, places, stopped)
 
         # What they have left open and nobody knows of any more would be waited for for ever.
-        settled = hanging.settle(self._settings, str(self._claim.unit), self._reach, others, throw_away, stopped)
+        settled = hanging.settle(
+            self._settings, str(self._claim.unit), self._reach, others, throw_away, self._owners.verdicts, stopped
+        )
         self._done = [] if settled.left else others
 
     def settle(self, stopped: Stopped) -> None:

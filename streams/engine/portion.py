@@ -27,6 +27,8 @@ class Portion:
 
     def decided(self, records: int, seconds: float) -> None:
         """So many records were decided in so long a time."""
+        if not records:
+            return
         kept = KEPT ** (records / self._most)
         self._records = self._records * kept + records
         self._seconds = self._seconds * kept + seconds

@@ -38,6 +38,8 @@ ABORT_PAUSE_S = 0.1
 THROWN_S = 15.0
 #: How long records may take to reach the brokers (seconds), before it is asked whether one of them went away.
 FLUSH_S = 1.0
+#: That a broker went away is heard within so long (seconds), and until then more is committed.
+HEARD_S = 60.0
 #: Within a transaction, what has become of the one before must be known after so long (seconds): it has a time itself.
 FIRM_S = 5.0
 
@@ -130,6 +132,8 @@ class TransactionalProducer:
         #: The number of the newest transaction, which none under this id has had before, and where it has something.
         self._number = time.time_ns()
         self._touched: set[tuple[str, int]] = set()
+        #: Where those before have something, and when they were committed (monotonic seconds).
+        self._lately: dict[tuple[str, int], float] = {}
         #: Where transactions have something that a broker which went away may not have ended.
         self._unsure: set[tuple[str, int]] = set()
         self._departures = _Departures()
@@ -176,7 +180,13 @@ class TransactionalProducer:
             self.throw_away(those, stopped)
 
         return hanging.settle(
-            self._settings, self.transactional_id, places, [self.transactional_id], throw_away, stopped
+            self._settings,
+            self.transactional_id,
+            places,
+            [self.transactional_id],
+            throw_away,
+            hanging.Verdicts(),
+            stopped,
         )
 
     def throw_away(self, places: Collection[tuple[str, int]], stopped: Stopped = never) -> None:
@@ -245,6 +255,7 @@ class TransactionalProducer:
             else:
                 self._newest = [write.end for write in writes]
                 self._committed.update(zip(self._newest, places, strict=True))
+                self._lately.update(dict.fromkeys(self._touched, time.monotonic()))
                 return places
 
     def make_sure_when_shaken(self, stopped: Stopped = never) -> None:
@@ -255,9 +266,14 @@ class TransactionalProducer:
             self._serve(self._producer.poll, 0)
         if self._departures.seen or self._unsure:
             self._departures.seen = False
-            self._unsure |= self._touched
+            self._unsure |= self._suspects()
             self._stand_by(self._newest, stopped)
             self._end_own(stopped)
+
+    def _suspects(self) -> set[tuple[str, int]]:
+        """Where a broker that went away may have left something."""
+        since = time.monotonic() - HEARD_S
+        return {place for place, at in self._lately.items() if at > since}
 
     def _end_own(self, stopped: Stopped = never) -> None:
         """Raises `Fenced` when something was rolled back: a recovery puts that right."""
@@ -271,7 +287,7 @@ class TransactionalProducer:
         before must not have been rolled back with it, for the same partitions or in the transaction before. Raises
         `Fenced`: a recovery puts that right.
         """
-        self._unsure |= self._touched
+        self._unsure |= self._touched | self._suspects()
         self._end_own()
         ends = dict.fromkeys([write.end for write in writes])
         self._stand_by([*ends, *(end for end in self._newest if end not in ends)])
@@ -291,17 +307,17 @@ class TransactionalProducer:
             f"{self.transactional_id}: Kafka has rolled back, or not ended, what it said was committed: {told}"
         )
 
-    def _stand_firm(self, before: set[tuple[str, int]]) -> None:
+    def _stand_firm(self) -> None:
         """In a transaction whose records have reached the brokers. When one of these went away meanwhile, what was
         committed before may hang (see `fate`): the end of this transaction would be its end in those partitions that
-        both have written, and only there. `before`: where that one has something. Raises `Fenced`.
+        both have written, and only there. Raises `Fenced`.
         """
         while self._serve(self._producer.flush, FLUSH_S) and not self._departures.seen:
             pass
         if not self._departures.seen:
             return
         self._departures.seen = False
-        self._unsure |= before
+        self._unsure |= self._suspects()
         until = time.monotonic() + FIRM_S
         try:
             self._stand_by(self._newest, lambda: time.monotonic() > until)
@@ -323,7 +339,7 @@ class TransactionalProducer:
                 placed[number] = _place(message)
 
         self.make_sure_when_shaken()
-        before, self._touched = self._touched, set()
+        self._touched = set()
         self._producer.begin_transaction()
         self._number += 1
         token = Token(self.transactional_id, self._number, tokens.one_for_each([write.end for write in writes]))
@@ -337,7 +353,7 @@ class TransactionalProducer:
             self._insist(topic, value, key, write.end[1], on_delivery=partial(on_delivery, number=number), **more)
         for write in writes:
             write.on_step("produced")
-        self._stand_firm(before)
+        self._stand_firm()
         self._commit()
         while len(placed) < len(writes) and not failed:
             self._serve(self._producer.poll, 0.01)

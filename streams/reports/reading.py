@@ -20,8 +20,9 @@ from streams.settings import Settings
 
 ASK_SECONDS = 10.0
 READ_SECONDS = 30.0
-#: Workers tell what they have counted within about a second. When they have not after so many seconds, none is there.
-TELL_SECONDS = 5.0
+#: Workers tell what they have counted within about a second, with a backlog when the batch under way is through. When
+#: they have not after so many seconds, none is there, or none gets on.
+TELL_SECONDS = 15.0
 
 #: What a row's key begins with, when it is the sender's.
 _ENDED = b'["ended"'

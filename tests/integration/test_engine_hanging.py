@@ -54,11 +54,15 @@ class Bench:
         for unit in UNITS:
             owning.owning(settings, unit, self.before, self.owners)
 
-    def hang(self, hanging: list[tuple[str, int]], committed: list[tuple[str, int]], name: str = "") -> None:
-        """Of a transaction of both partitions these records hang, and these are committed."""
+    def hang(
+        self, hanging: list[tuple[str, int]], committed: list[tuple[str, int]], name: str = "", ago_s: float = 0
+    ) -> None:
+        """Of a transaction of both partitions these records hang, and these are committed. `ago_s`: how long ago it
+        was, as the writer's clock had it.
+        """
         rows = {place: [(b"k", b"hung"), (b"l", b"hung")] for place in hanging}
         rest = {place: [(b"k", b"committed")] for place in committed}
-        hang(self.bootstrap, name or self.before, rows, rest, self.logs)
+        hang(self.bootstrap, name or self.before, rows, rest, self.logs, int((time.time() - ago_s) * 1000))
 
     def take(self, number: int, among: Owners | None = None) -> None:
         """Another process takes over, and reads the state back; each time the same one, unless it is said which."""
@@ -119,6 +123,23 @@ def test_what_hangs_in_another_topic_only_ends_as_the_changelog_says(bench: Benc
     bench.take(0)
     assert bench.values(bench.users[0]) == [b"hung", b"hung"]
     assert bench.values(bench.users[1]) == []
+
+
+@pytest.mark.parametrize("ago_s", [-3600, 3600])
+def test_the_clock_of_the_worker_that_wrote_it_decides_nothing(bench: Bench, ago_s: float) -> None:
+    """Faults S15: topics other than changelogs have the times of workers."""
+    bench.hang([bench.users[0]], bench.logs, ago_s=ago_s)
+    bench.take(0)
+    assert bench.values(bench.users[0]) == [b"hung", b"hung"]
+
+
+@pytest.mark.parametrize("ago_s", [-3600, 3600])
+def test_what_changelogs_have_nothing_of_any_more_is_left(bench: Bench, ago_s: float) -> None:
+    """They may have had it as committed, and have been compacted. That it is new cannot be said by that clock."""
+    bench.hang([bench.users[0]], [], ago_s=ago_s)
+    bench.take(0)
+    assert hanging.stuck(bench.settings, bench.users) == [bench.users[0]]
+    assert bench.claims(0) == 2
 
 
 def test_what_hangs_of_another_process_is_left_to_whoever_takes_over_from_it(bench: Bench) -> None:

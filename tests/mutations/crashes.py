@@ -42,7 +42,7 @@ STORED_FIRST = f"""        before = self._store.applied() or Applied(0, 0)
         self._store.write(output.puts, before)
 {WRITTEN}"""
 
-COMMITTED = "if any(message.error() is None and tokens.carried(message.headers()) == token for message in messages):"
+COMMITTED = 'if verdict == "committed":'
 
 MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
@@ -366,6 +366,30 @@ MUTATIONS: tuple[Mutation, ...] = (
         COMMITTED,
         "if True:",
         (f"{AT_HANGING}::test_what_hangs_in_another_topic_only_ends_as_the_changelog_says",),
+    ),
+    Mutation(
+        "S4",
+        "a changelog's evidence looked for whatever the clock of the worker said",
+        HANGING,
+        "[began - SKEW_MS] if in_changelogs else [began - SKEW_MS, 0]",
+        "[began - SKEW_MS]",
+        (f"{AT_HANGING}::test_the_clock_of_the_worker_that_wrote_it_decides_nothing",),
+    ),
+    Mutation(
+        "S4",
+        "what nobody knows of left to somebody who looks",
+        HANGING,
+        "is_fresh = 0 <= time.time() * 1000 - began < FRESH_MS",
+        "is_fresh = True",
+        (f"{AT_HANGING}::test_what_changelogs_have_nothing_of_any_more_is_left",),
+    ),
+    Mutation(
+        "S4",
+        "all of the last transactions suspected when a broker goes away",
+        PRODUCER,
+        "self._lately.update(dict.fromkeys(self._touched, time.monotonic()))",
+        "self._lately = dict.fromkeys(self._touched, time.monotonic())",
+        (f"{AT_PRODUCER}::test_when_a_broker_goes_away_all_is_looked_at_that_was_written_lately",),
     ),
     Mutation(
         "S4",

@@ -33,19 +33,23 @@ def hang(
     rows: Mapping[tuple[str, int], Rows],
     committed: Mapping[tuple[str, int], Rows] | None = None,
     ends: Iterable[tuple[str, int]] = (),
+    at: int | None = None,
 ) -> int:
     """Write these rows, by topic and partition, in a transaction of which the coordinator knows nothing; the offset of
-    the last one. What is `committed` was part of the same transaction, and so were the changelogs in `ends`.
+    the last one. What is `committed` was part of the same transaction, and so were the changelogs in `ends`. `at`: what
+    the clock of the writer says (milliseconds).
     """
     places = [*rows, *(committed or {}), *ends]
     changelogs = tokens.one_for_each([place for place in places if place[0].endswith("-changelog")])
     headers = tokens.headers(Token(transactional_id, time.time_ns(), changelogs))
     if committed:
         write(bootstrap, transactional_id, committed, headers).commit_transaction(30)
-    return asyncio.run(_hang(bootstrap, transactional_id, rows, headers))
+    return asyncio.run(_hang(bootstrap, transactional_id, rows, headers, at))
 
 
-async def _hang(bootstrap: str, transactional_id: str, rows: Mapping[tuple[str, int], Rows], headers: Headers) -> int:
+async def _hang(
+    bootstrap: str, transactional_id: str, rows: Mapping[tuple[str, int], Rows], headers: Headers, at: int | None
+) -> int:
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, transactional_id=transactional_id)
     await producer.start()
     await producer.begin_transaction()
@@ -53,7 +57,8 @@ async def _hang(bootstrap: str, transactional_id: str, rows: Mapping[tuple[str, 
     for place, those in rows.items():
         producer._txn_manager._txn_partitions.add(Place(*place))
         for number, (key, value) in enumerate(those):
-            sent = producer.send_and_wait(place[0], value, key, place[1], headers=() if number else headers)
+            given = () if number else headers
+            sent = producer.send_and_wait(place[0], value, key, place[1], timestamp_ms=at, headers=given)
             last = (await sent).offset
     await producer.stop()
     return last
