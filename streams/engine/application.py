@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 from typing import Any, cast
 
 import faust
@@ -64,7 +62,7 @@ class App(faust.App):
             log.error("%s", stop)
             engine.exit_status = stop.exit_code
             await engine.close()
-            _exit(engine.exit_status)
+            exits.leave(engine.exit_status)
         engine.attach(cast(Any, self.consumer))
         # One agent for both stages: it only hands batches on. Faust's assignor groups topics by their number of
         # partitions: those of the sources stay together, the users topic may be assigned apart.
@@ -80,14 +78,17 @@ class App(faust.App):
         """What is under way is finished and committed first; then Faust commits offsets and leaves the group."""
         self.engine.stop_starting()
         await self.engine.drain()
+        self.engine.ending.hurry()
         await super().on_stop()
 
     async def on_shutdown(self) -> None:
         """After everything else has stopped."""
         await super().on_shutdown()
+        self.engine.ending.waits_for = "closing connections"
         await self.engine.close()
+        self.engine.ending.ended()
         if self.engine.exit_status:
-            _exit(self.engine.exit_status)
+            exits.leave(self.engine.exit_status)
 
 
 class BatchSchema(faust.Schema[Any, Any]):
@@ -147,9 +148,3 @@ def run(app: App) -> int:
         # Whatever the engine knows of it has ended with a status of its own: this is for a restart to mend.
         return app.engine.exit_status or (exits.CHECKPOINT_FAILED if end.code else 0)
     return app.engine.exit_status
-
-
-def _exit(status: int) -> None:
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os._exit(status)

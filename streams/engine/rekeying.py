@@ -65,6 +65,7 @@ class Rekeying:
         self._rekeyers: list[Rekeyer] = []
         self._threads: ThreadPoolExecutor | None = None
         self._running: dict[Rekeyer, asyncio.Task[None]] = {}
+        self._ending: dict[Rekeyer, asyncio.Task[None]] = {}
         self._reopened: Counter[str] = Counter()
         #: Since when records have been seen to wait (monotonic seconds).
         self._waiting: dict[Rekeyer, float] = {}
@@ -116,7 +117,13 @@ class Rekeying:
         running, self._running, self._waiting = self._running, {}, {}
         for rekeyer in running:
             rekeyer.stop()
+        self._ending = running
         return asyncio.gather(*running.values(), return_exceptions=True)
+
+    @property
+    def ending(self) -> list[str]:
+        """Those that were revoked and may have something under way still."""
+        return [str(rekeyer) for rekeyer, task in self._ending.items() if not task.done()]
 
     def close(self) -> None:
         """Nothing is begun any more."""

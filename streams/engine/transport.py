@@ -42,6 +42,8 @@ FETCH_MIN_BYTES = 65_536
 FETCH_GRACE_S = 0.25
 #: The group's coordinator is heard within so long (seconds), or asked again.
 HEARTBEAT_S = 2.0
+#: The group's coordinator hears within so long (seconds) that this process leaves, or misses it later.
+LEAVE_S = 2.0
 MAX_POLL_RECORDS = 4_000
 
 
@@ -92,6 +94,18 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await super().on_start()
         if self.app.conf.consumer_group_instance_id:
             static.name(self._ensure_consumer()._coordinator, self.app.conf.consumer_group_instance_id, self._replaced)
+
+    async def on_thread_stop(self) -> None:
+        """Leave the group, if it can be told. With the brokers away aiokafka waits for that as long as for any answer,
+        or ends with the cancelling of a fetch of its own; then Faust's thread would end without telling those who wait
+        for its end.
+        """
+        leaving = asyncio.create_task(super().on_thread_stop())
+        await asyncio.wait([leaving], timeout=LEAVE_S)
+        if not leaving.done():
+            log.warning("the group %s was not told that this process leaves: Kafka does not answer", self.app.conf.id)
+        elif not leaving.cancelled() and (error := leaving.exception()) is not None:
+            log.warning("the consumer could not be closed: %r", error)
 
     def _replaced(self) -> None:
         conf = self.app.conf

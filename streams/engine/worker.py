@@ -21,6 +21,7 @@ from streams import probes
 from streams.clock import Clock, SystemClock
 from streams.engine import exits, interpreter, startup
 from streams.engine.copies import standby_units
+from streams.engine.ending import Ending
 from streams.engine.expiry_rounds import Rounds
 from streams.engine.faults import FaultPoints
 from streams.engine.intake import Intake
@@ -92,6 +93,7 @@ class Engine:
         self.intake = Intake(self.partitions, self.ends, self.pauses.paused, self._release)
         #: How the process ends, when not by a signal from outside.
         self.exit_status = 0
+        self.ending = Ending(settings.grace / 1000, lambda: self.exit_status)
         #: Of the configuration, and what follows from them.
         self.sources: tuple[Source, ...] = ()
         self.stages: tuple[Stage, ...] = ()
@@ -449,10 +451,10 @@ class Engine:
         self._stopping = True
         self._watchdog.stop()
         log.info("stopping: what is under way is finished first")
-        try:
-            await asyncio.wait_for(self.revoke(), self.settings.grace / 1000)
-        except TimeoutError:
-            exits.die(exits.CHECKPOINT_FAILED, "the batches under way did not end within the grace")
+        await self.ending.finish(self.revoke(), self._committing)
+
+    def _committing(self) -> list[str]:
+        return [str(unit) for unit, one in self.partitions.items() if one.busy] + self._rekeying.ending
 
     async def close(self) -> None:
         """Let go of everything that is left."""

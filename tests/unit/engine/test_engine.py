@@ -157,6 +157,7 @@ class Held:
 
     def __init__(self) -> None:
         self.unit = Unit("device", 0)
+        self.busy = True
         self.done = asyncio.Event()
         self.stored = False
 
