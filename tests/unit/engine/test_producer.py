@@ -383,3 +383,14 @@ def test_one_that_is_let_go_of_is_gone_at_once() -> None:
     gone = weakref.ref(producer)
     del producer
     assert gone() is None
+
+
+def test_when_a_broker_goes_away_all_is_looked_at_that_was_written_lately(brokers: Brokers) -> None:
+    """More may be committed before the client hears of it."""
+    producer = TransactionalProducer(Settings(), "w-1")
+    producer._producer = SmallQueue()  # type: ignore[assignment]
+    group(producer, 3, 1)
+    group(producer, 2)
+    producer._departures.seen = True
+    producer.make_sure_when_shaken()
+    assert brokers.looked == [{(topic, number) for topic in ("jobs", "changelog") for number in (1, 2, 3)}]
