@@ -1,6 +1,6 @@
 """The floor: a bare confluent-kafka + RocksDB batch loop around the same decisions, without Faust.
 
-It is what the worker cannot beat: no group and its rebalances, no merge, no recovery, no probes. With transactions,
+It does without what makes a worker: no group and its rebalances, no merge, no recovery, no probes. With transactions,
 each batch's jobs, states, counts and marker appear at once, as the worker's do; without (`plain`), each batch is
 flushed.
 """
