@@ -480,7 +480,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "streams/engine/startup.py",
         "    while not stopped():\n        try:\n            admin.list_topics(timeout=ASK_S)",
         "    while True:\n        try:\n            admin.list_topics(timeout=ASK_S)",
-        ("tests/integration/test_engine_inputs.py::test_without_a_broker_the_worker_says_so_and_waits",),
+        ("tests/unit/engine/test_startup.py::test_waiting_for_the_brokers_ends_when_the_worker_is_to_end",),
     ),
     Mutation(
         "S13",
