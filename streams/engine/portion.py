@@ -36,5 +36,7 @@ class Portion:
     def size(self, partitions: int) -> int:
         """How many records the next batch may have, when so many partitions may have one under way."""
         shared = UNDER_WAY // max(1, partitions)
-        in_time = int(DECIDE_S * self._records / self._seconds) if self._seconds > 0 else self._most
-        return min(self._most, max(LEAST, min(shared, in_time)))
+        most = min(self._most, max(LEAST, shared))
+        if self._seconds * most <= DECIDE_S * self._records:
+            return most
+        return min(most, max(LEAST, int(DECIDE_S * self._records / self._seconds)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streams.engine.portion import DECIDE_S, LEAST, UNDER_WAY, Portion
@@ -33,6 +33,7 @@ def test_it_grows_again_when_records_are_cheap_again():
     assert portion.size(8) == 2_000
 
 
+@example([(1, 2e-311)], 0, 2_000)
 @given(Decided, st.integers(0, 200), st.integers(1, 20_000))
 def test_its_bounds_hold_whatever_was_decided(decided: list[tuple[int, float]], partitions: int, most: int):
     portion = Portion(most)
