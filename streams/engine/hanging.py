@@ -10,8 +10,8 @@ the ends are written, so where the end of it is to be seen in one partition all 
 changelogs have only what committed readers do not see, what hangs is rolled back: for the readers of changelogs it has
 not happened, its inputs are read again, and to commit it instead would make true what may have been aborted, and
 written anew, before. When they have nothing of it at all, it was given up before they were written to, or they have
-been compacted since: only what is new can but be the former, and is rolled back. The rest is left to somebody who
-looks.
+been compacted since. What began minutes ago can only be the former, and is rolled back; what is older is left to
+somebody who looks.
 
 *By what means.* To roll back, the same producer begins another transaction, writes to those partitions, and aborts:
 together, by one decision of the coordinator's. To commit in that way would not do, since the next process that takes
