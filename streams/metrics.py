@@ -6,6 +6,8 @@ event, topic, partition): never a device, and histograms have a partner at most.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar, overload
 
 from prometheus_client import (
@@ -17,6 +19,8 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
 )
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 PREFIX = "ringback_"
 
@@ -102,7 +106,14 @@ class Metrics:
 
     # The sender
     postbacks_finished_total = Row(
-        Counter, "Jobs by their terminal outcome.", "app", "partner", "postback", "event", "outcome"
+        Counter, "Jobs by their terminal outcome, replays left out.", "app", "partner", "postback", "event", "outcome"
+    )
+    replays_finished_total = Row(
+        Counter,
+        "Jobs that were sent again after they had ended, by their new outcome; the others do not count them.",
+        "partner",
+        "postback",
+        "outcome",
     )
     delivery_attempts_total = Row(Counter, "Requests sent, by outcome.", "partner", "postback", "outcome")
     delivery_latency_seconds = Row(Histogram, "Decided to finished.", "partner", buckets=SLOW)
@@ -138,12 +149,48 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
+        #: Called, if set, whenever somebody is about to read the metrics: what was only noted is told then.
+        self.before_reading: Callable[[], None] | None = None
+        # Collectors are asked in the order of their registration.
+        self.registry.register(_First(self))
         for row in rows():
             self.__dict__[row.name] = row.make(self.registry)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
 
 
+class _First(Collector):
+    """Has nothing to tell itself."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing; without it, to be registered would mean to be read."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        if self._metrics.before_reading is not None:
+            self._metrics.before_reading()
+        return iter(())
+
+
 def rows() -> list[Row[Any]]:
     """The table, in order; the docs are made from it."""
     return [row for row in vars(Metrics).values() if isinstance(row, Row)]
+
+
+def observe_all(histogram: Histogram, values: list[float]) -> None:
+    """`histogram.observe` for each value, at the cost of one per bucket: a batch has thousands, and each would take a
+    lock.
+
+    The client library has no such method; a test holds what is used here against `observe`.
+    """
+    values.sort()
+    below = 0
+    for bound, bucket in zip(histogram._upper_bounds, histogram._buckets, strict=True):
+        upto = bisect_right(values, bound)
+        if upto > below:
+            bucket.inc(upto - below)
+            below = upto
+    histogram._sum.inc(sum(values))

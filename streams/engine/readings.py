@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
-
-from prometheus_client import Histogram
 
 from schemas import dead_letter
 from schemas.config import Configuration
@@ -17,7 +14,7 @@ from streams.engine.checkpoint import Done
 from streams.engine.partition import Partition
 from streams.engine.remaining import estimate
 from streams.engine.stages import STAGES, Input, Unit
-from streams.metrics import Metrics
+from streams.metrics import Metrics, observe_all
 from streams.probes import Readiness
 
 log = logging.getLogger(__name__)
@@ -180,19 +177,3 @@ class Readings:
     def kafka(self) -> bool:
         """Whether the brokers answered the last look-up. From any thread."""
         return "kafka" not in self.readiness.unmet_conditions
-
-
-def observe_all(histogram: Histogram, values: list[float]) -> None:
-    """`histogram.observe` for each value, at the cost of one per bucket: a batch has thousands, and each would take a
-    lock.
-
-    The client library has no such method; a test holds what is used here against `observe`.
-    """
-    values.sort()
-    below = 0
-    for bound, bucket in zip(histogram._upper_bounds, histogram._buckets, strict=True):
-        upto = bisect_right(values, bound)
-        if upto > below:
-            bucket.inc(upto - below)
-            below = upto
-    histogram._sum.inc(sum(values))

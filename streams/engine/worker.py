@@ -17,9 +17,9 @@ from dataclasses import replace
 from typing import Any, Literal, Protocol
 
 from schemas.config import Configuration, Source
-from streams import probes
+from streams import interpreter, probes
 from streams.clock import Clock, SystemClock
-from streams.engine import exits, interpreter, startup
+from streams.engine import exits, startup
 from streams.engine.copies import standby_units
 from streams.engine.ending import Ending
 from streams.engine.expiry_rounds import Rounds

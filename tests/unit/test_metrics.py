@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
-from streams.metrics import PREFIX, Metrics, rows
+from streams.metrics import PREFIX, Metrics, observe_all, rows
 
 #: Contract §9: name → labels.
 PROMISED = {
@@ -73,3 +75,30 @@ def test_they_can_be_scraped() -> None:
 def test_a_metric_that_is_not_in_the_table_is_an_error() -> None:
     with pytest.raises(AttributeError):
         _ = Metrics().recrods_total  # type: ignore[attr-defined]
+
+
+def samples(registry: CollectorRegistry) -> dict[tuple[str, str], float]:
+    return {
+        (sample.name, sample.labels.get("le", "")): round(sample.value, 6)
+        for family in registry.collect()
+        for sample in family.samples
+        if not sample.name.endswith("_created")
+    }
+
+
+@given(st.lists(st.sampled_from([0.0, 0.05, 0.1, 0.5, 1.0, 7.0])))
+def test_observing_many_at_once_is_observing_each(values: list[float]) -> None:
+    one, many = CollectorRegistry(), CollectorRegistry()
+    bounds = (0.1, 0.5, 1.0)
+    each = Histogram("h", "h", buckets=bounds, registry=one)
+    for value in values:
+        each.observe(value)
+    observe_all(Histogram("h", "h", buckets=bounds, registry=many), list(values))
+    assert samples(one) == samples(many)
+
+
+def test_what_was_only_noted_is_told_before_the_metrics_are_read() -> None:
+    metrics = Metrics()
+    metrics.before_reading = metrics.jobs_limit.inc
+    assert metrics.registry.get_sample_value("ringback_jobs_limit") == 1
+    assert b"ringback_jobs_limit 2.0" in generate_latest(metrics.registry)
