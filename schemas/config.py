@@ -80,7 +80,7 @@ class Partner(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     """A partner: its names in the records, its touches' lookbacks, and how it wants to be called.
 
     `success_statuses` and `no_retry_statuses` are inclusive ranges. `rate_limit` is requests per second (None:
-    unlimited).
+    unlimited). With `signing_secrets` (references, two while one is changed for another) requests are signed.
     """
 
     id: str
@@ -88,6 +88,7 @@ class Partner(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     aliases: tuple[str, ...] = ()
     fields: dict[str, str] = {}
     required_fields: tuple[str, ...] = ()
+    signing_secrets: tuple[str, ...] = ()
     templates: dict[str, Endpoint] = {}
     consent: Literal["not_needed", "required"] = "not_needed"
     click_lookback: int = 7 * DAY

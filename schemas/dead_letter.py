@@ -1,4 +1,6 @@
-"""Dead letters (contract §2, §3): input that cannot be read, and jobs whose attempts are used up, with the reason."""
+"""Dead letters (contract §2, §3): input that cannot be read, and jobs whose attempts are used up, with the reason; and
+what operators did with them.
+"""
 
 from __future__ import annotations
 
@@ -45,3 +47,19 @@ class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     app_id: str | None = None
     event: str | None = None
     status: int | None = None
+
+
+class Note(msgspec.Struct, kw_only=True, gc=False):
+    """What an operator did with dead letters of the same partition that lie before it: they are replayed, or purged,
+    and open no longer.
+
+    `offsets` are theirs, in runs of a first and a last one, both included. `by` is who did it, on which machine. What
+    was replayed is written in the transaction that has the note, so it is written once. Who reads the dead letters
+    leaves records of this kind out.
+    """
+
+    kind: Literal["note"]
+    done: Literal["replayed", "purged"]
+    offsets: tuple[tuple[int, int], ...]
+    at: int
+    by: str

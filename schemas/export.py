@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from schemas import config, control, dead_letter, decision, job, receipt, record, report, user
+from schemas import config, control, dead_letter, decision, job, presence, receipt, record, report, user
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 FOLDER = Path(__file__).with_name("json")
@@ -24,7 +24,8 @@ SCHEMAS: dict[str, tuple[type[msgspec.Struct], str]] = {
     "event": (record.Event, "A record of an event source."),
     "job": (job.Job, "A record of the delivery topic and its delay topics."),
     "receipt": (receipt.Receipt, "A record of the receipts topic."),
-    "dead-letter": (dead_letter.DeadLetter, "A record of the dead-letters topic."),
+    "dead-letter": (dead_letter.DeadLetter, "A record of the dead-letters topic with another `kind` than `note`."),
+    "dead-letter-note": (dead_letter.Note, "A record of the dead-letters topic with the `kind` `note`."),
     "decision": (decision.Decision, "A record of the decisions topic."),
     "user": (user.UserRecord, "A record of the users topic with a key `<project>|<user_id>`."),
     "report": (report.ReportRow, "A record of the report topic; its key is the JSON list of every field but `counts`."),
@@ -37,7 +38,12 @@ SCHEMAS: dict[str, tuple[type[msgspec.Struct], str]] = {
     "config-postback": (config.Postback, "A record of the config topic with a key `<generation>/postback/<id>`."),
     "config-source": (config.Source, "A record of the config topic with a key `<generation>/source/<topic>`."),
     "config-generation": (config.Generation, "A record of the config topic with a key `generation/<number>`."),
-    "control": (control.Control, "A record of the control topic with a key `partner/<id>` or `postback/<id>`."),
+    "presence": (presence.Presence, "A record of the senders topic."),
+    "control": (
+        control.Control,
+        "A record of the control topic with a key `partner/<id>` or `postback/<id>`, a hold's with `hold/` before it, "
+        "or `purge-partner/<id>` or `purge-postback/<id>`.",
+    ),
 }
 
 

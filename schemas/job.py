@@ -47,8 +47,9 @@ class Job(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """One postback that was decided. The same input gives the same `job_id`, for ever.
 
     `due_at` is when the next attempt is due, never earlier; `attempts` is how many have been charged; `retry_attempts`
-    how many redeliveries may follow the first attempt. `generation` is the configuration that decided it. `replay` and
-    `reserved` are the sender's; `reserved` says that `due_at` is the time at which the partner's lane has a slot for
+    how many redeliveries may follow the first attempt. `generation` is the configuration that decided it. `replay` says
+    that an operator has it sent again after it had ended, at `replayed_at`: its age counts from then on, and reports
+    count it no more. `reserved` is the sender's: `due_at` is the time at which the partner's lane has a slot for
     it. `day` is the UTC day of the input record's own time, in days since 1970, and `campaign_id` and
     `campaign_name` are its attribution's as `schemas.report.cut` leaves them: reports count by these.
     """
@@ -69,6 +70,7 @@ class Job(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     attempts: int = 0
     shadow: bool = False
     replay: bool = False
+    replayed_at: int = 0
     reserved: bool = False
     day: int = 0
     campaign_id: str | None = None

@@ -17,6 +17,7 @@ from streams.errors import USAGE, Stop
 from streams.settings import Settings
 
 DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
 
 #: A batch may write to every partition of the users topic, and a transaction costs more with each partition it touches.
 MAX_USERS_PARTITIONS = 16
@@ -47,6 +48,7 @@ class Topics:
         self.report = prefix + "report"
         self.config = prefix + "config"
         self.control = prefix + "control"
+        self.senders = prefix + "senders"
 
     def retry(self, tier: int | str) -> str:
         """The delay topic of a tier, given as milliseconds (8000) or name (`8s`)."""
@@ -60,7 +62,8 @@ class Topics:
 @dataclass(frozen=True)
 class TopicRow:
     """How one of our topics is kept, and what it `holds`. `retention` in ms; None: for ever, compacted. `count`: its
-    partition number. `largest`: bytes of the largest record, or batch of small ones, that it must take.
+    partition number. `largest`: bytes of the largest record, or batch of small ones, that it must take. `segment`:
+    after so long (ms) a segment is closed, which is what is deleted; None: as the broker has it.
 
     `input`: as many as the input topics; `users`: the same, at most `MAX_USERS_PARTITIONS`; `one`: one.
     """
@@ -71,6 +74,7 @@ class TopicRow:
     retention: int | None
     append_time: bool = False
     largest: int = LARGEST_BATCH
+    segment: int | None = None
 
     def config(self) -> dict[str, str]:
         """The topic's Kafka configuration."""
@@ -79,6 +83,8 @@ class TopicRow:
             config["retention.ms"] = str(self.retention)
         if self.append_time:
             config["message.timestamp.type"] = "LogAppendTime"
+        if self.segment is not None:
+            config["segment.ms"] = str(self.segment)
         config["max.message.bytes"] = str(self.largest)
         return config
 
@@ -111,7 +117,7 @@ def topic_table(prefix: str) -> tuple[TopicRow, ...]:
         TopicRow(topics.receipts, "one record for each attempt, and a terminal one for each job", "input", 30 * DAY_MS),
         TopicRow(
             topics.dead_letters,
-            "jobs that failed and input that cannot be read, whole",
+            "jobs that failed and input that cannot be read, whole; notes of what was replayed or purged of them",
             "input",
             30 * DAY_MS,
             largest=LARGEST_DEAD_LETTER,
@@ -119,7 +125,15 @@ def topic_table(prefix: str) -> tuple[TopicRow, ...]:
         TopicRow(topics.decisions, "what was decided for a record, and why not", "input", 7 * DAY_MS),
         TopicRow(topics.report, "daily counts for reports", "input", None),
         TopicRow(topics.config, "apps, partners and postbacks, by generation", "one", None),
-        TopicRow(topics.control, "pauses and holds of partners and postbacks", "one", None),
+        TopicRow(topics.control, "pauses, holds and purges of partners and postbacks", "one", None),
+        TopicRow(
+            topics.senders,
+            "how the senders share the partners' limits",
+            "one",
+            HOUR_MS,
+            append_time=True,
+            segment=HOUR_MS,
+        ),
     )
 
 

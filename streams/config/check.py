@@ -21,6 +21,7 @@ from streams.config.models import AppModel, EndpointModel, PartnerModel, Postbac
 from streams.config.problems import Path, Problem, did_you_mean
 from streams.settings import duration_text
 from streams.templates.errors import TemplateErrors
+from streams.templates.headers import SIGNATURE
 from streams.templates.request import compile_request
 
 
@@ -173,6 +174,26 @@ def required_fields(whole: Whole) -> Iterator[Problem]:
                 yield item.problem(("required_fields", number), message, hint)
 
 
+def signed_headers(whole: Whole) -> Iterator[Problem]:
+    """A partner whose requests are signed gets the headers of the signature from the sender alone."""
+    for item in whole.partners:
+        if item.model and item.model.signing_secrets and item.sound("templates"):
+            for event, template in item.model.templates.items():
+                yield from _of_signature(item, template.headers, ("templates", event, "headers"))
+    for postback in whole.postbacks:
+        partner = whole.partner(postback)
+        signs = partner is not None and partner.model is not None and partner.model.signing_secrets
+        if signs and postback.model and postback.sound("headers"):
+            yield from _of_signature(postback, postback.model.headers, ("headers",))
+
+
+def _of_signature(item: Item[Any], names: Iterable[str], path: Path) -> Iterator[Problem]:
+    for name in names:
+        if name.lower() in SIGNATURE:
+            message = f"the header {name} is set by the sender: the partner has signing_secrets"
+            yield item.problem((*path, name), message, "remove it here")
+
+
 def postback_endpoints(whole: Whole) -> Iterator[Problem]:
     """A postback says where it goes, or its partner has a template for its event."""
     for item in whole.postbacks:
@@ -286,6 +307,7 @@ CHECKS: tuple[Callable[[Whole], Iterator[Problem]], ...] = (
     postback_events,
     postback_scopes,
     required_fields,
+    signed_headers,
     postback_endpoints,
     delays,
     forgetting,

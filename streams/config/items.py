@@ -24,6 +24,7 @@ SHAPES = {
     "model_type": "expected a mapping",
     "model_attributes_type": "expected a mapping",
     "too_short": "is empty, expected at least one",
+    "too_long": "has too many entries, expected at most two",
 }
 
 

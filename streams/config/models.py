@@ -142,6 +142,12 @@ class PartnerModel(Section):
     required_fields: list[Annotated[str, Text(100)]] = Field(
         [], description="Fields that a postback of this partner is refused without."
     )
+    signing_secrets: list[Annotated[str, Secret()]] = Field(
+        [],
+        max_length=2,
+        description="Requests are [signed](signatures.md) with it, by reference; with both of two, while one is "
+        "changed for another.",
+    )
     templates: dict[Annotated[str, EventName()], EndpointModel] = Field(
         {}, description="The partner's own endpoint by derived event; a postback without `url` takes it."
     )
@@ -154,8 +160,12 @@ class PartnerModel(Section):
     impression_lookback: Annotated[int, Duration("0s", "365d")] = Field(
         24 * HOUR, description="The same for an impression."
     )
-    max_in_flight: Annotated[int, Whole(1, 10_000)] = Field(100, description="Most requests under way at once.")
-    rate_limit: Annotated[float, Rate()] | None = Field(None, description="Most requests in a time. Default: no limit.")
+    max_in_flight: Annotated[int, Whole(1, 10_000)] = Field(
+        100, description="Most requests under way at once, [over all senders](limits.md)."
+    )
+    rate_limit: Annotated[float, Rate()] | None = Field(
+        None, description="Most requests in a time, [over all senders](limits.md). Default: no limit."
+    )
     timeout: Annotated[int, Duration("100ms", "2m")] = Field(
         10 * SECOND, description="For a whole request, from connecting to the last byte."
     )

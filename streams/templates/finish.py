@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import msgspec
 
 from schemas.job import Deferred, Part, Request
 from streams.templates import headers, macros, modifiers, places, references, url, values
@@ -12,18 +14,19 @@ from streams.templates.errors import Unrenderable
 __all__ = ["Finished", "Unrenderable", "finish"]
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(msgspec.Struct, gc=False):
     """A request as it goes out. The URL is encoded and must not be encoded again. Nothing secret shows in `repr`."""
 
     method: str
-    url: str = field(repr=False)
-    headers: list[tuple[str, str]] = field(repr=False)
-    body: bytes | None = field(repr=False)
+    url: str
+    headers: list[tuple[str, str]]
+    body: bytes | None
+
+    def __repr__(self) -> str:
+        return f"Finished({self.method!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class _Moment:
+class _Moment(NamedTuple):
     """What the sender knows and the worker did not."""
 
     attempt: int

@@ -23,6 +23,9 @@ RESERVED = frozenset(
     }
 )
 
+#: What the sender says of a request that it signs, see `streams.delivery.signing`.
+SIGNATURE = ("webhook-id", "webhook-timestamp", "webhook-signature")
+
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 

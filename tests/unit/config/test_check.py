@@ -163,6 +163,32 @@ def test_required_fields_are_asked_for_when_there_is_a_postback(tmp_path: Path) 
     load(tmp_path, text.replace("app_kee", "app_key"))
 
 
+SIGNS = "partners:\n- {id: acme, signing_secrets: ['${env:A}', '${file:/run/b}']"
+
+
+def test_secrets_to_sign_with_are_one_or_two_references(tmp_path: Path) -> None:
+    assert load(tmp_path, f"{SIGNS}}}\n").partners[0].signing_secrets == ("${env:A}", "${file:/run/b}")
+    (line,) = told(tmp_path, "partners:\n- {id: acme, signing_secrets: [whsec_czNjcjN0]}\n")
+    assert line.endswith("expected a reference to a secret; write ${env:NAME} or ${file:PATH}, not the secret")
+    assert "czNjcjN0" not in line
+    (line,) = told(tmp_path, "partners:\n- {id: a, signing_secrets: ['${env:A}', '${env:B}', '${env:C}']}\n")
+    assert line.endswith("signing_secrets has too many entries, expected at most two")
+    (line,) = told(tmp_path, "partners:\n- {id: a, signing_secret: ['${env:A}']}\n")
+    assert "did you mean signing_secrets" in line
+
+
+def test_the_headers_of_a_signature_are_the_senders(tmp_path: Path) -> None:
+    plain = postback(headers="{Webhook-ID: x}")
+    load(tmp_path, plain)
+    template = ", templates: {install: {url: 'https://a.example/', headers: {webhook-signature: x}}}"
+    lines = told(tmp_path, plain.replace("partners:\n- {id: acme", SIGNS + template))
+    said = "is set by the sender: the partner has signing_secrets; remove it here"
+    assert [line.partition(" ")[2] for line in lines] == [
+        f"partners[0].templates.install.headers.webhook-signature the header webhook-signature {said}",
+        f"postbacks[0].headers.Webhook-ID the header Webhook-ID {said}",
+    ]
+
+
 def test_a_postback_has_a_url_or_a_template_for_its_event(tmp_path: Path) -> None:
     own = {"url": "null", "match_event": "payment"}
     (line,) = told(tmp_path, postback(**own))
