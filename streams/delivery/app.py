@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.config import Configuration
 from schemas.control import Control, Target, Unreadable
-from streams import kafka, logs, probes
+from streams import interpreter, kafka, logs, probes
 from streams.clock import SystemClock
 from streams.config.control import ControlFollower
 from streams.config.follow import ConfigurationFollower
@@ -23,16 +23,18 @@ from streams.errors import Stop
 from streams.metrics import Metrics
 from streams.settings import Settings
 
+from .agreement import Agreement
 from .consumer import Intake, Taken, check_there
 from .counts import Counting, Counts
 from .egress import Guard
+from .faults import FaultPoints
 from .offsets import Tracker
 from .outcomes import Fatal, Outbox, Transactions
 from .secrets import Secrets
 from .sender import Limits, Sender
 from .settling import Settling
 from .tallies import Tallies
-from .wire import AiohttpWire, Wire
+from .wire import HttpWire, Wire
 
 log = logs.get(__name__)
 
@@ -49,6 +51,10 @@ ASK_SECONDS = 5.0
 CONTROLS_SECONDS = 30.0
 #: Outcomes that are not committed for so long make the sender not ready (seconds).
 BEHIND_SECONDS = 5.0
+
+#: The last outcomes could not be committed, so that the next sender sends again what they were of. Safe to restart; a
+#: worker has the same.
+UNFINISHED = 70
 
 FENCED = frozenset({KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID})
 
@@ -78,12 +84,14 @@ class Bridge:
         self._readiness = readiness
         self._delivery = kafka.Topics(settings.topic_prefix).delivery
         self._loop = asyncio.get_running_loop()
+        #: What is read from now on is not worked on.
+        self.closed = False
         # One is written by the thread, the other by the loop.
         self._handed = 0
         self._received = 0
 
     def room(self) -> int:
-        return self._sender.room() - (self._handed - self._received)
+        return 0 if self.closed else self._sender.room() - (self._handed - self._received)
 
     def due(self, tier: int, appended: int) -> bool:
         return self._sender.due(tier, appended)
@@ -94,6 +102,9 @@ class Bridge:
 
     def _receive(self, records: list[Taken]) -> None:
         self._received += len(records)
+        if self.closed:
+            # It was under way from the thread. A request that begins now would be torn off at the end.
+            return
         try:
             self._sender.taken(records)
         except Exception as error:
@@ -114,9 +125,12 @@ class Bridge:
 
     def revoked(self, trackers: list[Tracker]) -> None:
         self._readiness.set("assigned", False, "partitions are being assigned anew")
-        with contextlib.suppress(Fatal):
-            drained = self._sender.revoked(trackers, DRAIN_SECONDS)
+        drained = self._sender.revoked(trackers, DRAIN_SECONDS)
+        try:
             asyncio.run_coroutine_threadsafe(drained, self._loop).result()
+        except Fatal as error:
+            # What could not be committed is finished for the trackers: the next commit would pass over it.
+            self._loop.call_soon_threadsafe(self._fail, error)
 
     def lost(self, trackers: list[Tracker]) -> None:
         self._readiness.set("assigned", False, "the partitions were lost")
@@ -138,10 +152,13 @@ class Service:
         for reason in ("consume", "fatal", "metadata", "transaction"):
             self.metrics.kafka_errors_total.labels(reason)
         self.clock = SystemClock()
-        self.wire = wire or AiohttpWire(Guard(settings.egress_allow))
+        self.faults = FaultPoints.from_environment()
+        self.wire = self.faults.around(wire or HttpWire(Guard(settings.egress_allow)))
         self.secrets = Secrets()
         self.stopping = asyncio.Event()
         self.port = 0
+        #: What the process ends with when it was told to stop.
+        self.status = 0
         self.sender: Sender | None = None
         self._loop = asyncio.get_running_loop()
         self._configuration: Configuration | None = None
@@ -151,7 +168,9 @@ class Service:
         self._control_follower = ControlFollower(settings, self._on_control, self._on_unreadable)
 
     async def run(self) -> int:
-        """Serve until told to stop; returns the exit status. Raises `Stop`."""
+        """Serve until told to stop; returns the exit status: 0 unless the last outcomes could not be committed. Raises
+        `Stop`.
+        """
         settings = self.settings
         try:
             served = await probes.serve(
@@ -175,7 +194,7 @@ class Service:
             await asyncio.to_thread(self._control_follower.stop)
             await self.wire.close()
             await served.close()
-        return 0
+        return self.status
 
     async def _know_configuration(self) -> None:
         log.info("reading the configuration")
@@ -188,7 +207,7 @@ class Service:
     async def _topics_there(self) -> None:
         """Raises `Stop` when a topic is missing: to wait for it would look as if there were nothing to do."""
         topics = kafka.Topics(self.settings.topic_prefix)
-        written = (topics.receipts, topics.dead_letters, topics.report, topics.control)
+        written = (topics.receipts, topics.dead_letters, topics.report, topics.control, topics.senders)
         wanted = (topics.delivery, *topics.retries(), *written)
         admin = AdminClient(kafka.confluent_settings(self.settings))
         while not self.stopping.is_set():
@@ -199,6 +218,12 @@ class Service:
                 await self._either(asyncio.sleep(RESTART_SECONDS))
                 continue
             check_there(known.topics, wanted)
+            if self.settings.instance_id:
+                # A process of this name may have died before it could end what a broker had left open.
+                places = (
+                    (name, number) for name in (*topics.retries(), *written) for number in known.topics[name].partitions
+                )
+                self.written.update(places)
             return
 
     async def _know_controls(self) -> None:
@@ -223,6 +248,8 @@ class Service:
         except Fatal as error:
             log.error("the producer cannot go on, beginning anew from what is committed", reason=str(error))
             self.metrics.kafka_errors_total.labels("fatal").inc()
+            if self.stopping.is_set():
+                self.status = UNFINISHED
             self.readiness.set("assigned", False, "beginning anew")
             await self._either(asyncio.sleep(RESTART_SECONDS))
 
@@ -277,25 +304,29 @@ class Session:
         self._service = service
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._loop = asyncio.get_running_loop()
-        self._transactions = Transactions(settings, service.transactional_id, self._group, service.written)
+        self._transactions = Transactions(
+            settings, service.transactional_id, self._group, service.written, service.faults
+        )
         counting = Counting(self._transactions, Counts(topics.report, uuid.uuid4().hex[:16]))
         self._outbox = Outbox(counting, settings.commit_interval, service.metrics)
+        self._tallies = Tallies(service.metrics)
         self._sender = Sender(
             limits=service.limits,
             settling=Settling(topics, service.limits.tiers),
             clock=service.clock,
             wire=service.wire,
             outbox=self._outbox,
-            tallies=Tallies(service.metrics),
+            tallies=self._tallies,
             secret=service.secrets,
             read_on=self._read_on,
             control_topic=topics.control,
         )
-        bridge = Bridge(self._sender, service.readiness, settings, self._fail)
-        self._intake = Intake(settings, bridge, service.metrics, self._stopped)
+        self._agreement = Agreement(settings, self._sender, service.clock)
+        self._bridge = Bridge(self._sender, service.readiness, settings, self._fail)
+        self._intake = Intake(settings, self._bridge, service.metrics, self._stopped)
 
-    def _group(self) -> object:
-        return self._intake.group
+    def _group(self, epoch: int) -> object:
+        return self._intake.group(epoch)
 
     def _read_on(self, tracker: Tracker) -> None:
         self._intake.resume(tracker.topic, tracker.partition)
@@ -324,7 +355,8 @@ class Session:
             if not starting.done():
                 return
             starting.result()
-            tasks = [asyncio.create_task(part) for part in (self._outbox.run(), self._sender.run(), self._watch())]
+            parts = (self._outbox.run(), self._sender.run(), self._agreement.run(), self._watch())
+            tasks = [asyncio.create_task(part) for part in parts]
             ends: list[asyncio.Future[None]] = [*tasks, self._failed]
             await asyncio.wait([*ends, stop], return_when=asyncio.FIRST_COMPLETED)
             for end in ends:
@@ -346,11 +378,13 @@ class Session:
         log.info("stopping", in_flight=self._sender.in_flight)
         deadline = time.monotonic() + self._service.settings.grace / 1000
         self._intake.stop()
+        self._bridge.closed = True
         given_up = await self._sender.finish_in_flight(deadline - time.monotonic())
         try:
             await asyncio.wait_for(self._outbox.flush(), max(1.0, deadline - time.monotonic()))
         except TimeoutError:
             log.error("the last outcomes could not be committed within the grace time", jobs=len(self._outbox))
+            self._service.status = UNFINISHED
         if given_up:
             log.warning("requests were given up at the end of the grace time", count=given_up)
 
@@ -360,6 +394,8 @@ class Session:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._sender.finish_in_flight(0)
         self._sender.lost(set(self._sender.trackers))
+        self._tallies.tell()
+        await asyncio.to_thread(self._agreement.close)
         await asyncio.to_thread(self._intake.close)
         self._outbox.close()
         if self._failed.done() and not self._failed.cancelled():
@@ -370,6 +406,7 @@ class Session:
         while True:
             await asyncio.sleep(1.0)
             behind = len(self._outbox) > 0 and time.monotonic() - self._outbox.committed_at > BEHIND_SECONDS
+            self._tallies.tell()
             self._service.readiness.set("commits", not behind, "outcomes cannot be committed")
             self._service.readiness.stuck(self._service.deaf())
 
@@ -378,8 +415,9 @@ async def _waited(event: asyncio.Event) -> None:
     await event.wait()
 
 
-async def _serve(settings: Settings, limits: Limits | None) -> int:
-    service = Service(settings, limits)
+async def serve(service: Service) -> int:
+    """Deliver until SIGTERM or SIGINT; returns the exit status. Raises `Stop` when it cannot start or go on."""
+    interpreter.tune()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, service.stopping.set)
@@ -387,5 +425,9 @@ async def _serve(settings: Settings, limits: Limits | None) -> int:
 
 
 def run_sender(settings: Settings, limits: Limits | None = None) -> int:
-    """Deliver until SIGTERM or SIGINT; returns the exit status. Raises `Stop` when it cannot start or go on."""
-    return asyncio.run(_serve(settings, limits))
+    """`serve` in an event loop of its own."""
+
+    async def serving() -> int:
+        return await serve(Service(settings, limits))
+
+    return asyncio.run(serving())

@@ -10,18 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from schemas.config import MINUTE, SECOND
+from schemas.config import SECOND
 
 
 @dataclass(frozen=True, slots=True)
 class BreakerLimits:
-    """When to open, and for how long (milliseconds)."""
+    """When to open, and for how long (milliseconds). The pauses are as long as delay topics (`tiers`): what waits for
+    the end of one is written down once.
+    """
 
     window: int = 30 * SECOND
     least: int = 20
     share: float = 0.5
-    first_pause: int = 15 * SECOND
-    longest_pause: int = 5 * MINUTE
+    first_pause: int = 16 * SECOND
+    longest_pause: int = 256 * SECOND
     probes: int = 3
 
 
@@ -36,6 +38,8 @@ class Breaker:
         self._now_counts = [0, 0]
         self._last_counts = [0, 0]
         self.until = 0
+        #: Since when it has not been closed; None: it is.
+        self.down_since: int | None = None
         self.state: Literal["closed", "open", "probing"] = "closed"
 
     def look(self, now: int) -> str:
@@ -65,6 +69,7 @@ class Breaker:
         self._good_probes += 1
         if self._good_probes >= self._limits.probes:
             self.state = "closed"
+            self.down_since = None
             self._pause = self._limits.first_pause
             self._now_counts, self._last_counts = [0, 0], [0, 0]
 
@@ -85,5 +90,7 @@ class Breaker:
 
     def _open(self, now: int) -> None:
         self.state = "open"
+        if self.down_since is None:
+            self.down_since = now
         self.until = now + self._pause
         self._now_counts, self._last_counts = [0, 0], [0, 0]

@@ -13,8 +13,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import TopicMetadata
 
@@ -35,11 +36,13 @@ BATCH = 500
 WAIT_SECONDS = 0.01
 #: Without room for so long the member keeps polling with everything paused, so that it is not thrown out of the group.
 STALL_SECONDS = 2.0
+#: Of so many assignments before the newest one it is known in whose name they commit.
+GENERATIONS = 16
 #: How often the lag is measured.
 MEASURE_SECONDS = 2.0
 
 
-class Taken(NamedTuple):
+class Taken(msgspec.Struct, frozen=True, gc=False):
     """A record as it was read; `tier` is None for the delivery topic. `appended`: the broker's time in milliseconds."""
 
     tracker: Tracker
@@ -125,10 +128,9 @@ class Intake:
                 **more,
             )
         )
-        #: The group's metadata with the generation of the newest assignment, and without one before the first. Read
-        #: here, in the consumer's own thread: asked for from another one, the client lets that wait while this one
-        #: reads on and on.
-        self.group: object = self.consumer.consumer_group_metadata()
+        # Read here, in the consumer's own thread: asked for from another one, the client lets that wait while this one
+        # reads on and on.
+        self._groups: dict[int, object] = {0: self.consumer.consumer_group_metadata()}
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
 
     def start(self) -> None:
@@ -155,6 +157,15 @@ class Intake:
                 f"the delivery and delay topics differ in their partitions ({listed})", "give all the same count"
             )
         return counts[self._delivery]
+
+    def group(self, epoch: int) -> object:
+        """The group's metadata with the generation of the assignment `epoch` (0: before the first one). What an
+        assignment has settled is committed in its name, or not at all: in the name of a later one Kafka would take it,
+        while the partition is another sender's. For one that is long past it is the oldest that is still known: it is
+        refused as well. From any thread.
+        """
+        groups = self._groups
+        return groups[epoch] if epoch in groups else groups[min(one for one in groups if one)]
 
     def resume(self, topic: str, partition: int) -> None:
         """The head that a delay partition was paused for has been looked at: read on. From any thread."""
@@ -227,30 +238,41 @@ class Intake:
     def _deliver(self, messages: list[Message]) -> None:
         records: list[Taken] = []
         waiting: set[tuple[str, int]] = set()
+        read: dict[tuple[str, int], tuple[int, int]] = {}
+        place = ("", -1)
+        tracker: Tracker | None = None
+        tier: int | None = None
         for message in messages:
-            place = (message.topic() or "", message.partition() or 0)
-            lag = self._lags.get(place)
+            here = (message.topic() or "", message.partition() or 0)
+            if here != place:
+                # Messages come partition by partition.
+                place, tracker, tier = here, self._trackers.get(here), self._tiers.get(here[0])
+            offset = message.offset() or 0
             if (error := message.error()) is not None:
-                if error.code() != KafkaError._PARTITION_EOF:
-                    self._note(error)
-                elif lag is not None:
-                    lag.stood_at(message.offset() or 0)
+                if place in read:
+                    self._lags[place].read(*read.pop(place))
+                self._noted(error, place, offset)
                 continue
-            tracker = self._trackers.get(place)
             if tracker is None or not tracker.open:
                 continue
-            tier = self._tiers.get(place[0])
             appended = message.timestamp()[1]
-            if lag is not None:
-                lag.read(message.offset() or 0, appended)
+            read[place] = (offset, appended)
             if tier is not None and place not in self._paused and not self._reader.due(tier, appended):
                 waiting.add(place)
-            records.append(Taken(tracker, tier, message.offset() or 0, appended, message.key(), message.value()))
+            records.append(Taken(tracker, tier, offset, appended, message.key(), message.value()))
+        for one, newest in read.items():
+            self._lags[one].read(*newest)
         if waiting:
             self._paused |= waiting
-            self.consumer.pause([TopicPartition(*place) for place in waiting])
+            self.consumer.pause([TopicPartition(*one) for one in waiting])
         if records:
             self._reader.taken(records)
+
+    def _noted(self, error: KafkaError, place: tuple[str, int], offset: int) -> None:
+        if error.code() != KafkaError._PARTITION_EOF:
+            self._note(error)
+        elif (lag := self._lags.get(place)) is not None:
+            lag.stood_at(offset)
 
     def _note(self, error: KafkaError) -> None:
         if error.fatal():
@@ -289,7 +311,8 @@ class Intake:
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._epoch += 1
-        self.group = consumer.consumer_group_metadata()
+        kept = {epoch: group for epoch, group in self._groups.items() if not 0 < epoch < self._epoch - GENERATIONS}
+        self._groups = {**kept, self._epoch: consumer.consumer_group_metadata()}
         found = self._committed(consumer, partitions)
         trackers = []
         for one in found:

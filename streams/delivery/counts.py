@@ -18,13 +18,11 @@ from schemas.report import ReportRow, day_named
 
 from .offsets import Position, Tracker
 from .outcomes import Commit
-from .settling import Ended, Record
+from .settling import Ended, Record, Row
 
 #: With so many rows a run begins others, so that memory does not grow for ever.
 MOST_ROWS = 10_000
 
-#: The row of an end: everything but how it ended.
-Row = tuple[int, str, int, str, str, str, str | None, str | None]
 #: Rows, each with its counts by outcome.
 Counted = Mapping[Row, Counter[str]]
 
@@ -46,7 +44,7 @@ class Counts:
         """The rows that these ends add to, each with its whole count; nothing is remembered yet."""
         whole: dict[Row, Counter[str]] = {}
         for one in ended:
-            row = one[:-1]
+            row = one.row
             if row not in whole:
                 whole[row] = Counter(self._rows.get(row))
             whole[row][one.outcome] += 1

@@ -22,8 +22,12 @@ MOST_ATTEMPTS = 100
 #: The longest time a job may lie between its decision and its due time. Delays end after 10 min, backoff after an hour.
 FARTHEST_DUE = 30 * DAY
 MOST_AGE = 366 * DAY
+#: So long may its names be together, since they are repeated in every receipt; a cut one in a dead letter is so long.
+LONGEST_NAMES = 100_000
+CUT = 1_000
 EARLIEST = 946_684_800_000  # the year 2000
 
+_NAMES = ("job_id", "postback_id", "partner", "app_id", "event", "record_id")
 _decoder = msgspec.json.Decoder(Job)
 _encoder = msgspec.json.Encoder()
 
@@ -42,9 +46,14 @@ def decode(value: bytes | None, now: int) -> Job | Poison:
     try:
         job = _decoder.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        return Poison(str(error))
+        return Poison(str(error)[:CUT])
     complaint = _complaint(job, now)
-    return job if complaint is None else Poison(complaint, job)
+    return job if complaint is None else Poison(complaint[:CUT], _cut(job))
+
+
+def _cut(job: Job) -> Job:
+    """The job with names that fit into a receipt and a dead letter; the whole is in the letter's value."""
+    return msgspec.structs.replace(job, **{name: getattr(job, name)[:CUT] for name in _NAMES})
 
 
 def encode(job: Job) -> bytes:
@@ -58,6 +67,8 @@ def identified(request: Finished, job_id: str) -> Finished:
 
 
 def _complaint(job: Job, now: int) -> str | None:
+    if sum([len(getattr(job, name)) for name in _NAMES]) > LONGEST_NAMES:
+        return "its names are too long"
     if not 0 <= job.attempts <= MOST_ATTEMPTS:
         return f"attempts is {job.attempts}"
     if not 0 <= job.retry_attempts <= MOST_ATTEMPTS:
@@ -66,6 +77,8 @@ def _complaint(job: Job, now: int) -> str | None:
         return f"decided_at is {job.decided_at}"
     if not EARLIEST <= job.due_at <= max(now, job.decided_at) + FARTHEST_DUE:
         return f"due_at is {job.due_at}"
+    if not 0 <= job.replayed_at <= now + DAY:
+        return f"replayed_at is {job.replayed_at}"
     if not 0 <= job.max_age <= MOST_AGE:
         return f"max_age is {job.max_age}"
     if not 0 <= job.day <= LAST_DAY:

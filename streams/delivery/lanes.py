@@ -1,20 +1,26 @@
 """The lane of one partner: how many requests at once, how often, and from when on. Pure: the time is passed in.
 
 A lane takes a job into memory when the job can be expected to start soon; otherwise it reserves a time for it,
-behind the times it gave before, and the job waits there in a delay topic. So the source always moves, what waits is
-not rewritten again and again, and the end of a hold releases no herd. The rate is kept by the generic cell rate
+behind the times it gave before, and the job waits there in a delay topic. While the lane stands still, by a hold or its
+breaker, so does the schedule: whoever comes back finds its place as much later. So the source always moves, what waits
+is not rewritten again and again, and the end of a hold releases no herd. The rate is kept by the generic cell rate
 algorithm at the moment of sending, whatever was reserved.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Generic, TypeVar
 
 from schemas.config import DAY, SECOND, Partner
 
 from .breaker import Breaker, BreakerLimits
+from .schedule import Reserved, Schedule
+from .shares import Part, by_partitions
 
 T = TypeVar("T")
 
@@ -24,6 +30,16 @@ RATE_TOLERANCE_MS = 50.0
 FIRST_GUESS_MS = 20.0
 #: A request that has been under way for so long may hang: from then on its age counts, before it has ended.
 HANGING_MS = 1_000
+#: A lane drains when its last job starts within so long, and one after the other in so short a time (ms).
+DRAINS_MS = 1_000
+DRAINS_SPACING_MS = 10
+#: A partner without a rate that was down is not sent at once what has gathered meanwhile: what comes due when it has
+#: been down for some time waits for this part of that time beyond the breaker's pause.
+SPREAD = 0.25
+#: Those whose time comes within so many times `soon` are kept in memory, as long as there is plenty of it. They are
+#: what a lane has to send when it may suddenly send more: another sender is gone, and its jobs come with its partitions
+#: only.
+AHEAD = 2
 #: Reservations reach at most this far ahead; what comes later asks again then.
 FARTHEST_RESERVATION = 7 * DAY
 
@@ -41,10 +57,13 @@ class Lane(Generic[T]):
     process may use.
     """
 
-    def __init__(self, partner: Partner, limits: LaneLimits, share: float = 1.0) -> None:
+    def __init__(self, partner: Partner, limits: LaneLimits, share: float = 1.0, part: Part | None = None) -> None:
         self.limits = limits
         self.breaker = Breaker(limits.breaker)
         self.queue: deque[T] = deque()
+        #: Those whose time comes soon, by it: they are sent before it when nobody else would be.
+        self._later: list[tuple[float, int, T]] = []
+        self._numbers = 0
         self.in_flight = 0
         self.hold_until = 0
         self._started: dict[int, int] = {}
@@ -52,26 +71,51 @@ class Lane(Generic[T]):
         self._mean_ms = FIRST_GUESS_MS
         self._healthy_ms = FIRST_GUESS_MS
         self._next_slot = 0.0
-        self._schedule = 0.0
-        self.configure(partner, share)
+        self._gap = 0.0
+        self._schedule = Schedule()
+        self.configure(partner, share, part)
 
-    def configure(self, partner: Partner, share: float) -> None:
-        """Follow a changed partner or a changed share of the partitions; what is under way stays."""
-        self.partner = partner
-        self._slots = max(1, round(partner.max_in_flight * share))
-        self._gap = 0.0 if partner.rate_limit is None else SECOND / (partner.rate_limit * share)
+    def configure(self, partner: Partner, share: float, part: Part | None = None) -> None:
+        """Follow a changed partner, a changed share of the partitions, or a changed part of the limits (None: the same
+        share of them); what is under way stays. Without slots nothing starts.
+        """
+        part = part or by_partitions(partner, share)
+        self.partner, self._slots, before = partner, part.slots, self._gap
+        rate = partner.rate_limit
+        self._gap = 0.0 if rate is None else SECOND / (rate * (part.rate or share))
+        #: What is reserved is spaced by what is to be expected: a part grows within a second when it is needed.
+        self._pace = 0.0 if rate is None else SECOND / (rate * max(part.rate, share))
+        if before and self._gap:
+            self._next_slot += self._gap - before
+
+    @property
+    def started(self) -> int:
+        """How many requests were started since the lane exists."""
+        return self._serial
 
     @property
     def idle(self) -> bool:
         """Nothing queued, nothing under way."""
-        return not self.queue and not self.in_flight
+        return not self.queued and not self.in_flight
+
+    @property
+    def queued(self) -> int:
+        """How many are in memory, and not under way."""
+        return len(self.queue) + len(self._later)
+
+    @property
+    def ahead(self) -> int:
+        """So long (ms) before its time a job is to be back, so that there is always one to send when more may be sent;
+        in vain while the partner is down.
+        """
+        return self.limits.soon if self.breaker.down_since is None else 0
 
     def slots(self, now: int) -> int:
         """How many requests may be under way at once; one while the breaker probes, none while it is open."""
         state = self.breaker.look(now)
         if state == "closed":
             return self._slots
-        return 1 if state == "probing" else 0
+        return min(1, self._slots) if state == "probing" else 0
 
     def blocked_until(self, now: int) -> int:
         """The end of the hold or of the breaker's pause; a time in the past when there is neither."""
@@ -79,39 +123,104 @@ class Lane(Generic[T]):
 
     def spacing(self, now: int) -> float:
         """Expected milliseconds between two starts: by the rate, or by the slots and what a request takes, hanging
-        ones included.
+        ones included. While the breaker is not closed, as if the partner were well: it is waited for then.
         """
-        return max(self._gap, max(self._mean_ms, self._hangs(now)) / max(1, self.slots(now)))
+        if self.breaker.look(now) != "closed":
+            return self._reserved_spacing()
+        return max(self._pace, max(self._mean_ms, self._hangs(now)) / max(1, self._slots))
 
     def _reserved_spacing(self) -> float:
-        """Milliseconds between two reserved times: by what the partner takes when it is well, since it may be so
-        again by then.
+        """Milliseconds between two reserved times: by what requests take, or took when the partner was well, since it
+        may be so again by then.
         """
-        return max(self._gap, self._healthy_ms / self._slots)
+        took = self._mean_ms if self.breaker.state == "closed" else self._healthy_ms
+        return max(self._pace, took / max(1, self._slots))
 
     def wait(self, now: int) -> float:
         """Expected milliseconds until a job that is queued now starts."""
-        wait = max(0.0, self.blocked_until(now) - now, self._next_slot - now if self._gap else 0.0)
+        slot = self._next_slot - self._gap + self._pace
+        wait = max(0.0, self.blocked_until(now) - now, slot - now if self._gap else 0.0)
         if self.queue or self.in_flight >= self.slots(now):
             wait += (len(self.queue) + 1) * self.spacing(now)
         return wait
 
-    def offer(self, item: T, reserved: bool, now: int, saturated: bool = False) -> int | None:
-        """Queue `item` and return None, or return the time reserved for it. `saturated`: this process is at its
-        limit, so that the partner seems slower than it is; then only a rate, a hold or requests that hang send jobs
-        away.
+    def offer(
+        self, item: T, reserved: Reserved | None, now: int, saturated: bool = False, free: int | None = None
+    ) -> int | None:
+        """Queue `item` and return None, or return the time reserved for it. `reserved` is what it was given before: it
+        may come too early, and keeps its place.
+
+        `saturated`: this process is at its limit, so that the partner seems slower than it is; then only a rate, a
+        hold or requests that hang send jobs away. `free` is the memory left for jobs of all lanes: one that does not
+        drain has half of it at most. So however many are slow, each takes less than the one before, and there is
+        always some left for the others.
         """
-        if saturated and not self._gap and self.blocked_until(now) <= now and not self._hangs(now):
+        has_memory = free is None or free > 1
+        if reserved is None and has_memory and self._is_free(now) and (not self._gap or self._schedule.free <= now):
+            # All that follows says the same then, at three times the cost; most jobs come to a lane like that.
             self.queue.append(item)
             return None
+        place = float(now) if reserved is None else self._place(reserved, now)
+        if place > now + AHEAD * self.limits.soon:
+            if not (has_memory and self._is_free(now)):
+                return ceil(place)
+            # Its time is another's.
+            self._schedule.free -= self._reserved_spacing()
+            self.queue.append(item)
+            return None
+        if place > now:
+            if free is not None and 2 * (self.queued + 1) > free:
+                return ceil(place)
+            self._add_later(item, place)
+            return None
+        if (
+            has_memory
+            and (self._is_free(now) or self._would_drain(saturated, now))
+            and (reserved is not None or not self._gap or self._schedule.free <= now)
+        ) or self._fits(reserved, now, free):
+            self._add(item, reserved, now)
+            return None
+        return self.reserve(now) if reserved is None else self._postpone(now)
+
+    def _add(self, item: T, reserved: Reserved | None, now: int) -> None:
+        if reserved is not None or self._schedule.free <= now or self._is_free(now):
+            self.queue.append(item)
+        else:
+            self._add_later(item, self._schedule.give(now, self._reserved_spacing()))
+
+    def _add_later(self, item: T, place: float) -> None:
+        self._numbers += 1
+        heapq.heappush(self._later, (place, self._numbers, item))
+
+    def _place(self, reserved: Reserved, now: int) -> float:
+        return max(self._schedule.place(reserved, now), float(self.blocked_until(now)))
+
+    def _is_free(self, now: int) -> bool:
+        """Whether a job that is queued now starts at once."""
+        return (
+            not self.queue
+            and not self._later
+            and self.in_flight < self._slots
+            and self.breaker.state == "closed"
+            and self.hold_until <= now
+            and self._next_slot <= now
+        )
+
+    def _would_drain(self, saturated: bool, now: int) -> bool:
+        """Whether only this process makes the lane slow."""
+        return saturated and not self._gap and self.blocked_until(now) <= now and not self._hangs(now)
+
+    def _fits(self, reserved: Reserved | None, now: int, free: int | None) -> bool:
+        """Whether a job can be expected to start soon, and there is memory for it."""
         wait = self.wait(now)
-        starts = now + wait if reserved else max(now + wait, self._schedule)
-        if starts - now <= self.limits.soon:
-            if self._schedule > now and not reserved:
-                self._schedule += self._reserved_spacing()
-            self.queue.append(item)
-            return None
-        return self.reserve(now)
+        if reserved is None:
+            wait = max(wait, self._schedule.free - now)
+        if wait > self.limits.soon:
+            return False
+        return free is None or 2 * (self.queued + 1) <= free or self._drains(wait, now)
+
+    def _drains(self, wait: float, now: int) -> bool:
+        return wait <= DRAINS_MS and self.spacing(now) <= DRAINS_SPACING_MS
 
     def _hangs(self, now: int) -> int:
         """The age of the oldest request under way, when it is so old that it may hang; otherwise 0."""
@@ -120,23 +229,56 @@ class Lane(Generic[T]):
 
     def reserve(self, now: int) -> int:
         """The next free time at which a job that waits in a delay topic may come back."""
-        at = max(self._schedule, now + self.wait(now), float(now + self.limits.soon))
-        at = min(at, float(now + FARTHEST_RESERVATION))
-        self._schedule = at + self._reserved_spacing()
-        return int(at) + 1
+        begins = max(now, self.blocked_until(now))
+        spacing = self._reserved_spacing()
+        earliest = max(begins + len(self.queue) * spacing, float(now + self.limits.soon))
+        if not self._gap and self.breaker.down_since is not None:
+            earliest = max(earliest, begins + SPREAD * (now - self.breaker.down_since))
+        return ceil(self._schedule.give(min(earliest, float(now + FARTHEST_RESERVATION)), spacing))
 
-    def shed(self, now: int) -> list[T]:
-        """Take those out of the queue that can no longer be expected to start soon, the newest ones first; the
-        caller reserves for them.
+    def _postpone(self, now: int) -> int:
+        """The lane is behind its schedule: so much later is all that waits. What is queued lasts for longer."""
+        by = self.limits.soon * 3 // 4
+        self._schedule.move(by, now)
+        return now + by
+
+    def _now_blocked(self, before: int, now: int) -> None:
+        """It was blocked until `before`, and is so for longer now, or shorter: the schedule moves with it."""
+        if by := max(self.blocked_until(now), now) - max(before, now):
+            self._schedule.move(by, now)
+            self._later = [(place + by, number, item) for place, number, item in self._later]
+
+    def shed(self, now: int) -> list[tuple[T, int]]:
+        """Take those out of the queue that can no longer be expected to start soon, the newest ones first, and
+        return them in their order, each with the time at which it may come back: before all that is reserved.
         """
-        spacing = self.spacing(now)
+        expected = self.spacing(now)
         patience = 1.5 * self.limits.soon - max(0, self.blocked_until(now) - now)
-        keep = max(0, int(patience / spacing)) if spacing else len(self.queue)
-        return [self.queue.pop() for _ in range(len(self.queue) - keep)][::-1]
+        keep = max(0, int(patience / expected)) if expected else len(self.queue)
+        gone = [self.queue.pop() for _ in range(len(self.queue) - keep)][::-1]
+        spacing = self._reserved_spacing()
+        begins = max(self.blocked_until(now), now + self.limits.soon)
+        if gone:
+            self._schedule.free = max(self._schedule.free, begins + len(gone) * spacing)
+        shed = [(item, ceil(begins + place * spacing)) for place, item in enumerate(gone)]
+        if self._later and max(self._later)[0] > now + (AHEAD + 0.5) * self.limits.soon:
+            shed += [(item, ceil(place)) for place, _, item in self._later]
+            self._later = []
+        return shed
+
+    def drop(self, goes: Callable[[T], bool]) -> list[T]:
+        """Forget those in memory that go, and return them."""
+        dropped = [item for item in self.queue if goes(item)] + [item for _, _, item in self._later if goes(item)]
+        self.queue = deque(item for item in self.queue if not goes(item))
+        self._later = [one for one in self._later if not goes(one[2])]
+        heapq.heapify(self._later)
+        return dropped
 
     def start(self, now: int) -> tuple[T, int] | None:
         """The next job, if one may be sent now, and the number to end it with."""
-        if not self.queue or self.in_flight >= self.slots(now) or self.hold_until > now:
+        while self._later and self._later[0][0] <= now:
+            self.queue.append(heapq.heappop(self._later)[2])
+        if not (self.queue or self._later) or self.in_flight >= self.slots(now) or self.hold_until > now:
             return None
         if self._gap:
             if self._next_slot > now:
@@ -146,11 +288,11 @@ class Lane(Generic[T]):
         self.in_flight += 1
         self._serial += 1
         self._started[self._serial] = now
-        return self.queue.popleft(), self._serial
+        return self.queue.popleft() if self.queue else heapq.heappop(self._later)[2], self._serial
 
     def wakes_at(self, now: int) -> int | None:
         """When `start` may succeed although nothing ends before; None: when something ends, or is offered."""
-        if not self.queue:
+        if not self.queued:
             return None
         if (until := self.blocked_until(now)) > now:
             return until
@@ -163,11 +305,23 @@ class Lane(Generic[T]):
         started = self._started.pop(serial)
         self.in_flight -= 1
         if healthy is not None:
-            took = max(1, now - started)
+            took, before = max(1, now - started), self.blocked_until(now)
             self._mean_ms += 0.1 * (took - self._mean_ms)
             self._healthy_ms += 0.1 * (took - self._healthy_ms) if healthy else 0.0
             self.breaker.record(healthy, now)
+            if not healthy:
+                self._now_blocked(before, now)
 
-    def hold(self, until: int) -> None:
-        """Send nothing before `until`; what is reserved meanwhile is spread behind it."""
-        self.hold_until = max(self.hold_until, until)
+    def hold(self, until: int, now: int) -> None:
+        """Send nothing before `until`; what is reserved waits for as much longer."""
+        self.follow(max(self.hold_until, until), now)
+
+    def follow(self, until: int, now: int) -> None:
+        """The hold ends at `until`, whatever was known. When that is over already, what comes from now on is not put
+        behind the times that were reserved for after the hold.
+        """
+        before = self.blocked_until(now)
+        if until <= now < self.hold_until:
+            self._schedule.clear()
+        self.hold_until = until
+        self._now_blocked(before, now)

@@ -13,8 +13,9 @@ import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
+import msgspec
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from streams import kafka, logs
@@ -22,6 +23,7 @@ from streams.metrics import Metrics
 from streams.settings import Settings
 
 from .calls import Calls, Stuck
+from .faults import COMMIT, FaultPoints
 from .offsets import Position, Tracker
 from .settling import Record
 
@@ -46,7 +48,7 @@ GATHER_SECONDS = 0.005
 FULL_BATCH = 5_000
 
 
-class Settled(NamedTuple):
+class Settled(msgspec.Struct, frozen=True, gc=False):
     """The work on the record at `offset` is done once `records` are written."""
 
     tracker: Tracker
@@ -77,17 +79,24 @@ class Commit(Protocol):
 
 
 class Transactions:
-    """The transactional producer. `start` and the calls block, and belong into one thread.
+    """The transactional producer. `start` and the calls block, and belong into one thread. `group` gives the group's
+    metadata by the epoch of an assignment.
 
     `written` holds the partitions (topic and number) that were written to under this transactional id: it is kept here
     for the producer that follows this one.
     """
 
     def __init__(
-        self, settings: Settings, transactional_id: str, group: Callable[[], Any], written: set[tuple[str, int]]
+        self,
+        settings: Settings,
+        transactional_id: str,
+        group: Callable[[int], Any],
+        written: set[tuple[str, int]],
+        faults: FaultPoints | None = None,
     ) -> None:
         self._group = group
         self._written = written
+        self._faults = faults or FaultPoints()
         self._receipts = kafka.Topics(settings.topic_prefix).receipts
         self._ending = False
         self._deadline = 0.0
@@ -122,7 +131,7 @@ class Transactions:
         # The offset is of a topic that the group does not read.
         offsets = [TopicPartition(self._receipts, 0, 0)]
         self._throw_away(
-            lambda: self._call(self._producer.send_offsets_to_transaction, offsets, self._group(), CALL_SECONDS)
+            lambda: self._call(self._producer.send_offsets_to_transaction, offsets, self._group(0), CALL_SECONDS)
         )
         self._throw_away(self._touch)
 
@@ -144,16 +153,22 @@ class Transactions:
         """See `Commit`."""
         self._deadline = time.monotonic() + GIVE_UP_SECONDS
         self._call(self._producer.begin_transaction)
+        self._faults.reached(COMMIT, "begun")
         for partition, record in records:
             self._written.add((record.topic, partition))
             self._produce(record.topic, partition, record.key, record.value)
+        self._faults.reached(COMMIT, "produced")
         if positions:
             offsets = [
                 TopicPartition(tracker.topic, tracker.partition, position.offset, position.metadata)
                 for tracker, position in positions
             ]
-            self._call(lambda: self._producer.send_offsets_to_transaction(offsets, self._group(), CALL_SECONDS))
+            # Where one of these assignments is over nothing may be committed: the generation is that of the oldest.
+            group = self._group(min(tracker.epoch for tracker, _ in positions))
+            self._call(self._producer.send_offsets_to_transaction, offsets, group, CALL_SECONDS)
+        self._faults.reached(COMMIT, "positioned")
         self._call(self._producer.commit_transaction, CALL_SECONDS)
+        self._faults.reached(COMMIT, "committed")
 
     def _produce(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> None:
         while True:

@@ -11,32 +11,34 @@ import asyncio
 import heapq
 import random
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from schemas import control as controls
+import msgspec
+
 from schemas.config import Configuration, Partner
-from schemas.control import Control
-from schemas.job import Job
+from schemas.control import Control, TargetKind
 from streams import logs
 from streams.clock import Clock
-from streams.templates.finish import Unrenderable, finish
 
-from . import jobs
+from . import jobs, telling
+from .attempts import Attempts, Over, Parts
+from .blame import described
 from .consumer import Taken
 from .course import End, Paused, Rules, Wait, course
 from .heads import Heads
+from .held import Held
 from .lanes import Lane, LaneLimits
 from .offsets import Tracker
-from .outcome import Outcome
-from .outcomes import Outbox
-from .retry import Backoff, rule
-from .secrets import SecretMissing
+from .outcomes import Fatal, Outbox
+from .retry import Backoff, Ruling
+from .schedule import Reserved
 from .settling import Record, Settlement, Settling, Source
+from .shares import Part, Work, by_partitions
 from .tallies import Tallies
 from .tiers import Tiers
+from .turns import Turns
 from .wire import Wire
 
 log = logs.get(__name__)
@@ -46,22 +48,19 @@ TICK_SECONDS = 0.01
 REVIEW_TICKS = 25
 #: Every so many ticks it is told how much waits in the delay topics.
 TELL_TICKS = 100
-#: A paused job looks again after so many shortest delays: what an operator resumes goes on within that time.
-PAUSED_TIERS = 4
+#: A paused job looks again after half of the time that its pause has lasted, in a hop of its own: after the first of
+#: these many shortest delays at least, the second at most. So long may it take until what is resumed goes on.
+PAUSED_TIERS = (4, 32)
+#: Jobs that wait in memory for the last seconds until they are due may be so many times those that lanes hold.
+WAITING_MOST = 2
+#: No partition has more of them. Each may cost 3 characters of what can be told with an offset (`offsets`).
+WAITING_OF_PARTITION = 800
 #: The event loop computes for so much of the time, or is late by so much (seconds): this process is at its limit.
 SATURATED_SHARE = 0.7
 SATURATED_SECONDS = 0.02
-#: So many requests are started before the loop turns; a connection and its request cost some 0.3 ms.
-STARTS_PER_TURN = 16
-#: A process at its limit has no more requests under way than these that are younger than this (ms): more would only
-#: make all of them late, up to time-outs that are not the partners' fault. Older ones wait for a partner, and do not
-#: count.
+#: A process at its limit has no more requests under way than these that are young: more would only make all of them
+#: late, up to time-outs that are not the partners' fault. Older ones wait for a partner, and do not count.
 MOST_YOUNG = 256
-YOUNG_MS = 250
-#: The same alert is given again after so long (ms).
-REMINDER = 60_000
-#: A hold shorter than this (ms) is over before other senders would hear of it.
-HOLD_TOLD = 5_000
 
 
 class Limits(NamedTuple):
@@ -71,17 +70,6 @@ class Limits(NamedTuple):
     backoff: Backoff = Backoff()
     lane: LaneLimits = LaneLimits()
     prefetch: int = 1_000
-
-
-class Held:
-    """A job in memory and where it came from."""
-
-    __slots__ = ("job", "source", "tracker")
-
-    def __init__(self, job: Job, tracker: Tracker, source: Source) -> None:
-        self.job = job
-        self.tracker = tracker
-        self.source = source
 
 
 class Sender:
@@ -106,12 +94,12 @@ class Sender:
         self._limits = limits
         self._settling = settling
         self._clock = clock
-        self._wire = wire
         self._outbox = outbox
         self._tallies = tallies
-        self._secret = secret
         self._control_topic = control_topic
-        self._fraction = fraction
+        parts = Parts(wire, settling, clock, tallies, secret, limits.backoff, fraction)
+        self._attempts = Attempts(parts, self._over)
+        self._turns: Turns[Lane[Held]] = Turns(self._start, self._may_start)
         self._rules = Rules()
         self._lanes: dict[str, Lane[Held]] = {}
         self._heads = Heads(self.due, read_on)
@@ -120,19 +108,12 @@ class Sender:
         self._wakes: list[tuple[int, str]] = []
         self._wake_of: dict[str, int] = {}
         self._serial = 0
-        self._tasks: dict[asyncio.Task[None], Held] = {}
-        self._reminders: dict[str, int] = {}
-        #: Lanes that may be able to start a job, in turn, and the requests that were started a moment ago.
-        self._ready: dict[Lane[Held], None] = {}
-        self._young: dict[asyncio.Task[None], int] = {}
-        self._starting = False
         self._share = 1.0
+        self._part: Callable[[Partner, float], Part] = by_partitions
         self._bound = 0
         self._pressed = False
         self._saturated = False
         self._ticks = 0
-        #: An error of our own in an attempt: its job would stay unsettled, and its slot taken, for ever.
-        self._broken: BaseException | None = None
         self.trackers: set[Tracker] = set()
         #: For each delay topic how many of its records are not even read.
         self.unread: Mapping[str, int] = {}
@@ -143,7 +124,11 @@ class Sender:
         """How many jobs more there is memory for. None while nothing can be committed: what is settled waits in
         memory too, and a full lane settles all that is read.
         """
-        return 0 if self._pressed or self._outbox.late else self._bound - len(self._held)
+        return 0 if self._pressed or self._outbox.late else self._free()
+
+    def _free(self) -> int:
+        """How many jobs more the lanes may have; those that wait to be due have memory of their own."""
+        return self._bound - len(self._held) + len(self._waiting)
 
     def due(self, tier: int, appended: int) -> bool:
         """Whether a record of a delay topic is to be looked at now."""
@@ -153,23 +138,23 @@ class Sender:
 
     def configure(self, configuration: Configuration) -> None:
         """Follow a generation; lanes keep what is under way."""
-        self._rules = self._rules.with_configuration(configuration)
+        self._rules = self._rules.with_configuration(configuration, self._clock.now())
         for name, change in self._rules.partner_controls.items():
             self._tallies.paused(name, change.paused and name in self._rules.partners)
         for name, lane in list(self._lanes.items()):
             partner = self._rules.partners.get(name)
             if partner is not None:
-                lane.configure(partner, self._share)
+                lane.configure(partner, self._share, self._part(partner, self._share))
             self._pump(lane)
 
-    def control(self, kind: Literal["partner", "postback"], name: str, change: Control | None) -> None:
-        """Follow a pause or hold, or its end."""
+    def control(self, kind: TargetKind, name: str, change: Control | None) -> None:
+        """Follow a pause, hold or purge, or its end."""
         self._rules = self._rules.with_control(kind, name, change)
         if kind == "partner":
             self._tallies.paused(name, change is not None and change.paused and name in self._rules.partners)
         lane = self._lanes.get(name) if kind == "partner" else None
         if lane is not None:
-            lane.hold_until = change.hold_until or 0 if change is not None else 0
+            lane.follow(change.hold_until or 0 if change is not None else 0, self._clock.now())
             self._pump(lane)
 
     # Partitions.
@@ -180,16 +165,25 @@ class Sender:
         self._bound = self._limits.prefetch * delivery_partitions
         self._tallies.limited(self._bound)
         self._share = share or 1.0
+        self.shared(self._part)
+
+    def shared(self, part: Callable[[Partner, float], Part]) -> None:
+        """Use these parts of the partners' limits from now on; `part` is given a partner and our partitions' share."""
+        self._part = part
         for lane in self._lanes.values():
-            lane.configure(lane.partner, self._share)
+            lane.configure(lane.partner, self._share, part(lane.partner, self._share))
+            self._pump(lane)
+
+    def work(self) -> tuple[float, list[Work]]:
+        """Our share of the partitions, and what each lane has done and has to do."""
+        work = [Work(one.partner, one.started, one.queued, one.in_flight) for one in self._lanes.values()]
+        return self._share if self.trackers else 0.0, work
 
     async def revoked(self, trackers: Iterable[Tracker], seconds: float) -> None:
         """Drop what waits of these partitions, give what is in flight so many seconds to end, commit, and let go."""
         going = set(trackers)
         self._drop(going)
-        flying = [task for task, held in self._tasks.items() if held.tracker in going]
-        if flying:
-            await asyncio.wait(flying, timeout=seconds)
+        await self._attempts.ended(going, seconds)
         try:
             await asyncio.wait_for(asyncio.shield(self._outbox.flush()), seconds + 5)
         except TimeoutError:
@@ -215,10 +209,7 @@ class Sender:
         self._waiting = [one for one in self._waiting if one[2].tracker not in going]
         heapq.heapify(self._waiting)
         for lane in self._lanes.values():
-            dropped += [held for held in lane.queue if held.tracker in going]
-            kept = [held for held in lane.queue if held.tracker not in going]
-            lane.queue.clear()
-            lane.queue.extend(kept)
+            dropped += lane.drop(lambda held: held.tracker in going)
         self._held.difference_update(dropped)
 
     async def finish_in_flight(self, seconds: float) -> int:
@@ -226,12 +217,8 @@ class Sender:
         given up.
         """
         self._drop(set(self.trackers))
-        if not self._tasks:
-            return 0
-        _, late = await asyncio.wait(list(self._tasks), timeout=seconds)
-        for task in late:
-            task.cancel()
-        return len(late)
+        await self._attempts.ended(self.trackers, seconds)
+        return self._attempts.give_up()
 
     # The way of a record.
 
@@ -255,7 +242,7 @@ class Sender:
             self._tallies.settled(job.job, settlement, now)
             self._outbox.put(tracker, record.offset, settlement.records)
             return
-        held = Held(job, tracker, source)
+        held = Held(job, tracker, source, record.appended)
         self._held.add(held)
         self._advance(held, now)
 
@@ -269,63 +256,58 @@ class Sender:
         elif isinstance(step, End):
             self._settle(held, self._settling.ended(held.job, held.source, step, now), now)
         elif isinstance(step, Paused):
-            at = now + PAUSED_TIERS * self._limits.tiers.base
+            at = now + self._limits.tiers.within(PAUSED_TIERS, 0 if step.since is None else (now - step.since) // 2)
             self._settle(held, self._settling.parked(held.job, held.source, at, now, "paused"), now)
 
-    def _wait(self, held: Held, at: int, now: int) -> None:
-        in_memory = self._limits.tiers.tier_for(at - now) is None
-        if in_memory and 2 * len(self._waiting) <= self._bound and len(held.tracker) < 500:
+    def _wait(self, held: Held, at: int, now: int, lane: Lane[Held] | None = None) -> None:
+        """Let a job wait until `at`, its own time or that which its `lane` has reserved for it."""
+        if (
+            self._limits.tiers.tier_for(at - now) is None
+            and len(self._waiting) < WAITING_MOST * self._bound
+            and len(held.tracker) <= WAITING_OF_PARTITION
+        ):
             self._serial += 1
             heapq.heappush(self._waiting, (at, self._serial, held))
+        elif lane is not None:
+            ahead = lane.ahead
+            at = now + ahead + self._limits.tiers.rounded(at - now - ahead)
+            self._settle(held, self._settling.parked(held.job, held.source, at, now, "lane", True, ahead), now)
         else:
-            settlement = self._settling.parked(held.job, held.source, at, now, "delay", held.job.reserved)
-            self._settle(held, settlement, now)
+            self._settle(held, self._settling.parked(held.job, held.source, at, now, "delay"), now)
 
     def _offer(self, held: Held, partner: Partner, now: int) -> None:
         lane = self._lanes.get(partner.id)
         if lane is None:
-            lane = self._lanes[partner.id] = Lane(partner, self._limits.lane, self._share)
+            lane = Lane(partner, self._limits.lane, self._share, self._part(partner, self._share))
+            self._lanes[partner.id] = lane
             known = self._rules.partner_controls.get(partner.id)
-            lane.hold(known.hold_until or 0 if known is not None else 0)
-        at = lane.offer(held, held.job.reserved, now, self._saturated)
+            lane.hold_until = known.hold_until or 0 if known is not None else 0
+        job = held.job
+        reserved = Reserved(job.due_at, held.appended) if job.reserved else None
+        # One that comes early may wait where it is, if it costs too much to remember that it does.
+        early = job.due_at > now and len(held.tracker) > WAITING_OF_PARTITION
+        at = lane.offer(held, reserved, now, self._saturated, 0 if early else self._free())
         if at is None:
             self._pump(lane)
         else:
-            settlement = self._settling.parked(held.job, held.source, at, now, "lane", True)
-            self._settle(held, settlement, now)
+            self._wait(held, at, now, lane)
 
     def _pump(self, lane: Lane[Held]) -> None:
         """Let the lane start what it may, in turn with the others, and come back when it may start more."""
-        if lane.queue:
-            if lane not in self._ready:
-                self._ready[lane] = None
-            self._starts_soon()
+        if lane.queued:
+            self._turns.add(lane)
 
-    def _starts_soon(self) -> None:
-        if not self._starting and self._ready:
-            self._starting = True
-            asyncio.get_running_loop().call_soon(self._start_some)
-
-    def _start_some(self) -> None:
-        """Start a few, one of each lane in turn, and let the loop turn: what is under way must be read in time."""
-        self._starting = False
+    def _may_start(self) -> bool:
+        """Not while nothing can be committed: what is sent then is sent again when the partitions are lost. And at
+        the process's limit no more at once: they would all be late.
+        """
         if self._outbox.late:
-            # What is sent while nothing can be committed is sent again when the partitions are lost. The next tick
-            # asks again.
-            return
-        now = self._clock.now()
-        for _ in range(STARTS_PER_TURN):
-            if not self._ready or (self._saturated and len(self._young) >= MOST_YOUNG):
-                break
-            lane = next(iter(self._ready))
-            del self._ready[lane]
-            if self._start_one(lane, now):
-                self._ready[lane] = None
-        if not (self._saturated and len(self._young) >= MOST_YOUNG):
-            self._starts_soon()
+            return False
+        return not self._saturated or self._attempts.young(self._clock.now()) < MOST_YOUNG
 
-    def _start_one(self, lane: Lane[Held], now: int) -> bool:
+    def _start(self, lane: Lane[Held]) -> bool:
         """Start the lane's next job. False: it may start no more for now, and is woken when it may."""
+        now = self._clock.now()
         started = lane.start(now)
         if started is None:
             wakes_at, name = lane.wakes_at(now), lane.partner.id
@@ -336,82 +318,33 @@ class Sender:
         held, serial = started
         step = course(held.job, self._rules, now)
         if isinstance(step, Partner):
-            task = asyncio.get_running_loop().create_task(self._attempt(lane, serial, held, step))
-            self._tasks[task] = held
-            self._young[task] = now
-            task.add_done_callback(self._forget)
+            self._attempts.begin(lane, serial, held, step, now)
         else:
             lane.end(serial, None, now)
             self._advance(held, now)
         return True
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        del self._tasks[task]
-        self._young.pop(task, None)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._broken = error
-        self._starts_soon()
+    def _over(self, over: Over) -> None:
+        """An attempt is over."""
+        settlement, ruling = over.settlement, over.ruling
+        # Of an assignment that is over nothing is written any more; to heed alone what nobody else hears of would
+        # leave nobody who could take it back.
+        if (ruling.pause or ruling.hold_until is not None) and over.held.tracker.open:
+            settlement = self._told(settlement, over.partner, ruling, over.now)
+        self._settle(over.held, settlement, over.now)
+        self._pump(over.lane)
 
-    async def _attempt(self, lane: Lane[Held], serial: int, held: Held, partner: Partner) -> None:
-        """One attempt: send, rule on the outcome, settle."""
-        job = held.job
-        try:
-            outcome = await self._send(job, partner)
-        except asyncio.CancelledError:
-            lane.end(serial, None, self._clock.now())
-            raise
-        now = self._clock.now()
-        ruling = rule(job, outcome, partner, now, self._fraction(), self._limits.backoff)
-        lane.end(serial, ruling.healthy, now)
-        if ruling.hold_until is not None:
-            lane.hold(ruling.hold_until)
-        settlement = self._settling.ruled(job, held.source, outcome, ruling.verdict, now)
-        if ruling.pause or (ruling.hold_until or 0) > now + HOLD_TOLD:
-            settlement = self._told(settlement, partner, ruling.pause, ruling.hold_until)
-        self._tallies.took(job, outcome.duration_ms)
-        if outcome.kind == "blocked":
-            self._tallies.blocked(job, outcome.error or "blocked", now)
-        self._settle(held, settlement, now)
-        self._pump(lane)
-
-    async def _send(self, job: Job, partner: Partner) -> Outcome:
-        now = self._clock.now()
-        try:
-            request = finish(job.request, attempt=job.attempts + 1, now=now, secret=self._secret)
-        except SecretMissing as error:
-            self._missing(error.reference, job.partner, now)
-            return Outcome("ours", None, "secret: missing")
-        except Unrenderable as error:
-            return Outcome("unsendable", None, f"unrenderable: {error}")
-        except Exception as error:
-            # It would fail again. Neither message nor values are logged: they may hold a secret.
-            log.error("a request cannot be finished", job_id=job.job_id, error=_described(error))
-            return Outcome("unsendable", None, "unrenderable: internal")
-        self._tallies.sent(job, now)
-        try:
-            return await self._wire.send(jobs.identified(request, job.job_id), partner.timeout)
-        except Exception as error:
-            # Not the partner's fault, and no reason to lose the job. The URL in a message may hold a secret.
-            log.error("sending failed inside the sender", job_id=job.job_id, error=_described(error))
-            return Outcome("ours", None, "internal")
-
-    def _missing(self, reference: str, partner: str, now: int) -> None:
-        """Alert about a secret without a value, not at each job that waits for it."""
-        if now >= self._reminders.get(reference, 0):
-            self._reminders[reference] = now + REMINDER
-            log.error("a secret has no value, its jobs wait", reference=reference, partner=partner)
-
-    def _told(self, settlement: Settlement, partner: Partner, pause: bool, until: int | None) -> Settlement:
-        """Tell the other senders, in the same transaction; a pause that is in force is not written over."""
+    def _told(self, settlement: Settlement, partner: Partner, ruling: Ruling, now: int) -> Settlement:
+        """Tell the other senders, in the same transaction."""
         known = self._rules.partner_controls.get(partner.id)
-        if known is not None and (known.paused or ((known.hold_until or 0) >= (until or 0) and not pause)):
+        told = telling.told(known, partner.id, ruling.pause, ruling.hold_until or 0, now)
+        if not told.records:
             return settlement
-        change = Control(paused=pause, hold_until=until, reason="410 Gone" if pause else "Retry-After")
-        if pause:
+        if told.control.paused and not (known and known.paused):
             log.error("the partner answered 410 and is paused", partner=partner.id)
-        self._rules = self._rules.with_control("partner", partner.id, change)
-        key, value = controls.encode(controls.Target("partner", partner.id), change)
-        return settlement._replace(records=(*settlement.records, Record(self._control_topic, key, value or b"", 0)))
+        self._rules = self._rules.with_control("partner", partner.id, told.control)
+        records = (Record(self._control_topic, key, value, 0) for key, value in told.records)
+        return msgspec.structs.replace(settlement, records=(*settlement.records, *records))
 
     def _settle(self, held: Held, settlement: Settlement, now: int) -> None:
         self._held.discard(held)
@@ -436,14 +369,12 @@ class Sender:
             self.tick()
 
     def tick(self) -> None:
-        """What is to be done by now. Raises the error of an attempt that failed by our own fault."""
-        if self._broken is not None:
-            raise self._broken
+        """What is to be done by now. Raises `Fatal` when an attempt has failed by our own fault."""
+        if (broken := self._attempts.broken or self._turns.broken) is not None:
+            raise Fatal(f"a job could not be worked on: {described(broken)}")
         now = self._clock.now()
-        while self._young and self._young[oldest := next(iter(self._young))] < now - YOUNG_MS:
-            del self._young[oldest]
-        self._starts_soon()
-        for record in self._heads.take(max(0, self._bound - len(self._held))):
+        self._turns.go_on()
+        for record in self._heads.take(max(0, self._free())):
             self._open(record, now)
         while self._waiting and self._waiting[0][0] <= now:
             self._advance(heapq.heappop(self._waiting)[2], now)
@@ -462,10 +393,9 @@ class Sender:
         self._pressed = any(tracker.pressed(500) for tracker in self.trackers if len(tracker) > 400)
         waiting = Counter(held.job.partner for _, _, held in self._waiting)
         for name, lane in list(self._lanes.items()):
-            for held in lane.shed(now):
-                at = lane.reserve(now)
-                self._settle(held, self._settling.parked(held.job, held.source, at, now, "lane", True), now)
-            queued = len(lane.queue) + waiting[name]
+            for held, at in lane.shed(now):
+                self._wait(held, at, now, lane)
+            queued = lane.queued + waiting[name]
             # A partner that nobody wants to reach is not probed, and not held.
             broken = (state := lane.breaker.look(now)) == "open" or (state == "probing" and not lane.idle)
             gone = lane.idle and name not in self._rules.partners
@@ -489,10 +419,4 @@ class Sender:
     @property
     def in_flight(self) -> int:
         """How many requests are under way."""
-        return len(self._tasks)
-
-
-def _described(error: Exception) -> str:
-    """What kind of error it is and where it was raised."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{type(error).__name__} at {frames[-1].name}:{frames[-1].lineno}" if frames else type(error).__name__
+        return len(self._attempts)

@@ -4,7 +4,7 @@ writing.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
@@ -20,21 +20,19 @@ from .tiers import Tiers
 Terminal = Literal["delivered", "failed", "suppressed", "expired"]
 
 
-class Ended(NamedTuple):
-    """A job that ended: the row of the report that it counts in, and how. `day`: days since 1970."""
+#: The row of the report that a job counts in: its day (since 1970), app, generation, partner, postback, event, campaign
+#: and the campaign's name.
+Row = tuple[int, str, int, str, str, str, str | None, str | None]
 
-    day: int
-    app_id: str
-    generation: int
-    partner: str
-    postback_id: str
-    event: str
-    campaign_id: str | None
-    campaign_name: str | None
+
+class Ended(msgspec.Struct, frozen=True, gc=False):
+    """How a job ended, and where that counts."""
+
+    row: Row
     outcome: Terminal
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """A record to write; `partition` None: the one with the number of the job's own. `ended`: what a terminal receipt
     says for the report.
     """
@@ -46,7 +44,7 @@ class Record(NamedTuple):
     ended: Ended | None = None
 
 
-class Settlement(NamedTuple):
+class Settlement(msgspec.Struct, frozen=True, gc=False):
     """What to write, and what to count: the attempt's outcome, the job's, the dead letter's reason, why it waits."""
 
     records: tuple[Record, ...]
@@ -56,7 +54,7 @@ class Settlement(NamedTuple):
     waits: str | None = None
 
 
-class Source(NamedTuple):
+class Source(msgspec.Struct, frozen=True, gc=False):
     """Where a job was read: its key, and its place for a dead letter."""
 
     topic: str
@@ -83,18 +81,31 @@ class Settling:
         """The terminal receipt. A replay has ended before: it is not counted again. One of day 0 was written before
         there were reports, and not counted as decided.
         """
-        counted = not job.replay and 0 < job.day <= LAST_DAY
-        row = (job.day, job.app_id, job.generation, job.partner, job.postback_id, job.event)
-        campaign = (job.campaign_id, job.campaign_name)
-        return Record(self._receipts, source.key, value, ended=Ended(*row, *campaign, outcome) if counted else None)
+        if job.replay or not 0 < job.day <= LAST_DAY:
+            return Record(self._receipts, source.key, value)
+        row = (
+            job.day,
+            job.app_id,
+            job.generation,
+            job.partner,
+            job.postback_id,
+            job.event,
+            job.campaign_id,
+            job.campaign_name,
+        )
+        return Record(self._receipts, source.key, value, None, Ended(row, outcome))
 
-    def parked(self, job: Job, source: Source, at: int, now: int, why: str, reserved: bool = False) -> Settlement:
-        """The job waits in a delay topic until `at`, not earlier than it is due; no attempt is charged."""
+    def parked(
+        self, job: Job, source: Source, at: int, now: int, why: str, reserved: bool = False, ahead: int = 0
+    ) -> Settlement:
+        """The job waits in a delay topic until `at`, not earlier than it is due; no attempt is charged. Where it can,
+        it is back so many milliseconds `ahead`.
+        """
         later = msgspec.structs.replace(job, due_at=max(at, job.due_at), reserved=reserved)
-        return Settlement((self._delayed(later, source, now),), waits=why)
+        return Settlement((self._delayed(later, source, now, ahead),), waits=why)
 
-    def _delayed(self, job: Job, source: Source, now: int) -> Record:
-        tier = self._tiers.tier_for(job.due_at - now) or 0
+    def _delayed(self, job: Job, source: Source, now: int, ahead: int = 0) -> Record:
+        tier = self._tiers.tier_for(job.due_at - now - ahead) or 0
         return Record(self._retries[tier], source.key, jobs.encode(job))
 
     def ruled(self, job: Job, source: Source, outcome: Outcome, verdict: retry.Verdict, now: int) -> Settlement:

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from schemas.config import SECOND
 
+#: A wait that is shorter than a tier by at most this part of the shortest one is as long as the tier, where it may be.
+NEARLY = 1 / 16
+
 
 @dataclass(frozen=True, slots=True)
 class Tiers:
@@ -32,3 +35,15 @@ class Tiers:
     def ends(self, tier: int, appended: int) -> int:
         """When a record of `tier` that was appended at `appended` is to be looked at."""
         return appended + self.delay(tier)
+
+    def rounded(self, wait: int) -> int:
+        """The wait of a job that need not be on time to the half second: not just below a tier, from where it would hop
+        through all that are shorter.
+        """
+        above = self.base << (max(wait, 0) // self.base).bit_length()
+        return above if above - wait <= self.base * NEARLY and above <= self.delay(self.count - 1) else wait
+
+    def within(self, shortest: tuple[int, int], wait: int) -> int:
+        """The longest tier that is no longer than `wait`, between two that are told in shortest tiers."""
+        least, most = (self.base * one for one in shortest)
+        return self.delay(self.tier_for(min(max(wait, least), most)) or 0)

@@ -11,8 +11,12 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from streams.local.exchange import HANG, Answer
+from streams.delivery.consumer import Intake, Taken
+from streams.delivery.offsets import Position, Tracker
+from streams.delivery.outcomes import Aborted, Transactions
+from streams.local.exchange import HANG, OK, Answer
 from streams.local.partner import Partner, in_thread
+from streams.metrics import Metrics
 from streams.settings import Settings
 from tests.support.processes import Start
 from tests.support.sending import Bench, configuration, job_for, partner_named
@@ -63,16 +67,73 @@ def test_sigterm_finishes_what_is_in_flight_and_exits_0(bench: Bench, start: Sta
     bench.configure(configuration([partner_named()]))
     partner.rule("/i", lambda _: Answer(delay=1.0))
     process = start(module=MODULE)
-    bench.decide(job_for(partner.url("/i"), n) for n in range(300))
+    # More than there is room for: it reads and reads.
+    count = 6_000
+    bench.decide(job_for(partner.url("/i"), n) for n in range(count))
     eventually(lambda: partner.in_flight >= 90, within=60)
     process.terminate()
     assert process.wait(20) == 0
     first = set(partner.job_ids())
-    assert len(first) == partner.count < 300
+    assert len(first) == partner.count < count
     assert set(bench.terminal()) == first, "a request went out without its receipt"
-    start(module=MODULE)
-    ended(bench, 300)
-    assert sorted(partner.job_ids(), key=str) == sorted((f"job-{n}" for n in range(300)), key=str)
+    partner.rule("/i", lambda _: OK)
+    start(module=MODULE, RINGBACK_TEST_QUICK="yes")
+    ended(bench, count)
+    assert sorted(partner.job_ids(), key=str) == sorted((f"job-{n}" for n in range(count)), key=str)
+
+
+class Reading:
+    """What an intake tells, kept."""
+
+    def __init__(self) -> None:
+        self.assignments: list[list[Tracker]] = []
+
+    def room(self) -> int:
+        return 100
+
+    def due(self, tier: int, appended: int) -> bool:
+        return True
+
+    def assigned(self, trackers: list[Tracker], share: float) -> None:
+        self.assignments.append(trackers)
+
+    def taken(self, records: list[Taken]) -> None:
+        pass
+
+    def unread(self, records: dict[str, int]) -> None:
+        pass
+
+    def revoked(self, trackers: list[Tracker]) -> None:
+        pass
+
+    def lost(self, trackers: list[Tracker]) -> None:
+        pass
+
+
+def test_what_an_assignment_has_settled_is_not_committed_in_the_name_of_the_next(
+    bench: Bench, settings: Settings
+) -> None:
+    readers = (Reading(), Reading())
+    intakes = [Intake(settings, reader, Metrics(), lambda error: None) for reader in readers]
+    transactions = Transactions(settings, f"{settings.sender_group}-one", intakes[0].group, set())
+    try:
+        transactions.start()
+        intakes[0].start()
+        eventually(lambda: readers[0].assignments, within=30)
+        intakes[1].start()
+        eventually(lambda: len(readers[0].assignments) > 1 and readers[1].assignments, within=30)
+        first, second = readers[0].assignments[:2]
+        kept = {(tracker.topic, tracker.partition) for tracker in second}
+        gone = next(tracker for tracker in first if (tracker.topic, tracker.partition) not in kept)
+        with pytest.raises(Aborted):
+            transactions([], [(gone, Position(0, ""))])
+        with pytest.raises(Aborted):
+            transactions([], [(gone, Position(0, "")), (second[0], Position(0, ""))])
+        transactions([], [(second[0], Position(0, ""))])
+    finally:
+        for intake in intakes:
+            intake.close()
+        transactions.discard()
 
 
 def test_a_second_sender_joins_and_leaves_with_jobs_in_flight(bench: Bench, start: Start, partner: Partner) -> None:

@@ -15,7 +15,7 @@ from streams.delivery.sender import Limits
 from streams.local.exchange import Answer, retry_after
 from streams.local.partner import Partner
 from streams.settings import Settings
-from tests.support.sending import Bench, configuration, job_for, partner_named, postback_named, sending
+from tests.support.sending import Bench, configuration, ended, job_for, partner_named, postback_named, sending
 from tests.support.topics import Sent
 from tests.support.waiting import eventually_async
 
@@ -25,17 +25,6 @@ def bench(settings: Settings) -> Bench:
     made = Bench(settings)
     made.create()
     return made
-
-
-async def ended(bench: Bench, count: int, within: float = 30.0) -> None:
-    """Wait until so many jobs have ended."""
-
-    def all_ended() -> bool:
-        return len(bench.terminal()) >= count
-
-    await eventually_async(
-        lambda: asyncio.to_thread(all_ended), within=within, every=0.2, what=f"{count} jobs have ended"
-    )
 
 
 async def test_each_job_becomes_one_request_and_its_receipts(bench: Bench, settings: Settings) -> None:
@@ -198,17 +187,23 @@ async def test_a_blocked_address_is_never_dialled(bench: Bench, make_settings: o
 
 
 async def test_secrets_are_sent_and_written_nowhere(
-    bench: Bench, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, settings: Settings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ACME_KEY", "s3cr3t-value")
     bench.configure(configuration([partner_named()]))
     secret = Deferred("text", "${env:ACME_KEY}", (), "query")
     missing = Deferred("text", "${env:NOT_SET_ANYWHERE}", (), "query")
     async with Partner() as partner, sending(settings) as running:
-        bench.decide([job_for("", 1, request=Request("GET", (partner.url("/i?k="), secret)))])
+        partner.rule("/", lambda request: Answer(404, body=f"nothing at {request.target}".encode()))
+        bench.decide([job_for("", 1, request=Request("GET", (partner.url("/i?k="), secret)), retry_attempts=0)])
         bench.decide([job_for("", 2, request=Request("GET", (partner.url("/m?k="), missing)))])
         await ended(bench, 1)
         await eventually_async(lambda: running.counted("retries_total", partner="acme", reason="ours") >= 1)
     assert [request.target for request in partner.requests] == ["/i?k=s3cr3t-value"]
-    assert all(b"s3cr3t" not in msgspec.json.encode(receipt) for receipt in bench.receipts())
-    assert not any(receipt.job_id == "job-2" for receipt in bench.receipts()), "ours, not charged"
+    receipts, letters = bench.receipts(), bench.dead_letters()
+    assert {receipt.response for receipt in receipts} == {"nothing at /i?k=${env:ACME_KEY}", None}
+    assert len(letters) == 1
+    told = "".join(capfd.readouterr())
+    assert "NOT_SET_ANYWHERE" in told
+    assert all("s3cr3t" not in str(written) for written in (receipts, letters, letters[0].value, told))
+    assert not any(receipt.job_id == "job-2" for receipt in receipts), "ours, not charged"

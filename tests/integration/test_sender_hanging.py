@@ -23,7 +23,9 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from streams import kafka
 from streams.delivery.outcomes import Transactions
 from streams.local.broker import EmbeddedBroker
+from streams.local.partner import Partner
 from streams.settings import Settings
+from tests.support.sending import Bench, configuration, ended, job_for, partner_named, sending
 from tests.support.topics import create_topics, values
 from tests.support.waiting import eventually
 
@@ -82,6 +84,23 @@ def unstable(admin: AdminClient, group: str, delivery: Place) -> bool:
     return found.error is not None and found.error.code() == KafkaError.UNSTABLE_OFFSET_COMMIT
 
 
+async def test_a_process_with_a_name_ends_what_one_of_its_name_left_hanging_and_goes_on(gullible: Settings) -> None:
+    more = {"instance_id": "one", "egress_allow": ("127.0.0.0/8",), "metrics_host": "127.0.0.1", "partitions": 1}
+    settings = gullible.model_copy(update=more | {"sender_metrics_port": 0})
+    bench = Bench(settings)
+    await asyncio.to_thread(bench.create)
+    bench.configure(configuration([partner_named()]))
+    receipts, delivery = Place(bench.topics.receipts, 0), Place(bench.topics.delivery, 0)
+    member = Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": settings.sender_group})
+    await asyncio.to_thread(eventually, lambda: coordinated(member, delivery.topic), within=30)
+    member.close()
+    await leave_open(settings, f"{settings.sender_group}-one", receipts, delivery)
+    async with Partner() as partner, sending(settings):
+        bench.decide([job_for(partner.url("/i"), 1)])
+        await ended(bench, 1)
+    assert bench.outcomes() == {"delivered": 1}
+
+
 def test_what_hangs_is_aborted_by_the_next_producer_of_the_same_id(gullible: Settings) -> None:
     topics = kafka.Topics(gullible.topic_prefix)
     create_topics(gullible.bootstrap_servers, {topics.receipts: 1, topics.delivery: 1})
@@ -96,7 +115,7 @@ def test_what_hangs_is_aborted_by_the_next_producer_of_the_same_id(gullible: Set
     assert unstable(admin, gullible.sender_group, delivery)
 
     written = {(receipts.topic, receipts.partition)}
-    transactions = Transactions(gullible, "hangs-one", member.consumer_group_metadata, written)
+    transactions = Transactions(gullible, "hangs-one", lambda _: member.consumer_group_metadata(), written)
     try:
         transactions.start()
         eventually(lambda: unread(admin, receipts) == 0, what="nothing is hidden")

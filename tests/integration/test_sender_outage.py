@@ -13,6 +13,7 @@ import pytest
 from confluent_kafka import Producer
 
 from streams.delivery import outcomes
+from streams.delivery.app import UNFINISHED
 from streams.local.broker import EmbeddedBroker
 from streams.local.exchange import Answer
 from streams.local.partner import Partner, in_thread
@@ -33,6 +34,7 @@ def test_a_sender_goes_on_after_the_broker_was_away(tmp_path: Path) -> None:
             sender_metrics_port=0,
             egress_allow="127.0.0.0/8",  # type: ignore[arg-type]
             partitions=2,
+            grace=4_000,
         )
         bench = Bench(settings)
         bench.create()
@@ -53,8 +55,14 @@ def test_a_sender_goes_on_after_the_broker_was_away(tmp_path: Path) -> None:
                 error.add_note(f"running: {process.running}, the end of its log:\n{process.log_tail()}")
                 raise
             assert process.running
-        assert bench.outcomes() == {"delivered": count}
-    sent = Counter(partner.job_ids())
+            assert bench.outcomes() == {"delivered": count}
+            # Told to stop while the broker is away again, it says that its last outcomes are not written.
+            partner.rule("/i", lambda _: Answer(delay=1.0))
+            bench.decide([job_for(partner.url("/i"), count)])
+            eventually(lambda: partner.in_flight, within=30)
+            broker.kill()
+            assert process.end(30) == UNFINISHED, process.log_tail()
+    sent = Counter(partner.job_ids()[:-1])
     assert len(sent) == count
     # In flight, and what was sent at 200/s before the missing commit was noticed.
     assert sum(times - 1 for times in sent.values()) <= in_flight + 200

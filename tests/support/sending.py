@@ -23,6 +23,7 @@ from streams.delivery.lanes import LaneLimits
 from streams.delivery.retry import Backoff
 from streams.delivery.sender import Limits
 from streams.delivery.tiers import Tiers
+from streams.letters.found import is_note
 from streams.reports import reading
 from streams.reports.totals import totals
 from streams.settings import Settings
@@ -146,9 +147,9 @@ class Bench:
         return found
 
     def dead_letters(self) -> list[DeadLetter]:
-        """All dead letters."""
+        """All dead letters, done ones too."""
         found = values(self.settings.bootstrap_servers, self.topics.dead_letters)
-        return [msgspec.json.decode(value, type=DeadLetter) for value in found]
+        return [msgspec.json.decode(value, type=DeadLetter) for value in found if not is_note(value)]
 
 
 class Running:
@@ -178,3 +179,14 @@ async def sending(settings: Settings, limits: Limits = QUICK) -> AsyncIterator[R
         yield running
     finally:
         await running.stop()
+
+
+async def ended(bench: Bench, count: int, within: float = 30.0) -> None:
+    """Wait until so many jobs have ended."""
+
+    def all_ended() -> bool:
+        return len(bench.terminal()) >= count
+
+    await eventually_async(
+        lambda: asyncio.to_thread(all_ended), within=within, every=0.2, what=f"{count} jobs have ended"
+    )

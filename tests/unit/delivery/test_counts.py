@@ -20,7 +20,7 @@ OTHER = (0, Record("receipts", b"k", b"{}"))
 def ended(
     outcome: str = "delivered", postback: str = "p", day: int = 20_000, campaign: tuple[str, str | None] = ("c1", None)
 ) -> Ended:
-    return Ended(day, "game", 1, "acme", postback, "install", *campaign, outcome)  # type: ignore[arg-type]
+    return Ended((day, "game", 1, "acme", postback, "install", *campaign), outcome)  # type: ignore[arg-type]
 
 
 def receipt(one: Ended, partition: int = 0) -> tuple[int, Record]:

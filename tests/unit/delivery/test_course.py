@@ -11,6 +11,9 @@ NOW = 1_760_000_000_000
 RULES = Rules().with_configuration(configuration([partner_named()], [postback_named()]))
 
 
+PURGED = End("suppressed", "purged")
+
+
 def of(rules: Rules = RULES, **more: object) -> Course:
     return course(job_for("http://x.example/", 1, NOW, **more), rules, NOW)
 
@@ -21,6 +24,7 @@ def test_a_job_that_is_due_goes_to_its_partner() -> None:
 
 def test_a_job_waits_until_it_is_due() -> None:
     assert of(due_at=NOW + 1) == Wait(NOW + 1)
+    assert isinstance(of(due_at=NOW + 1, reserved=True), Partner), "what its lane reserved, its lane may give up"
     assert isinstance(of(due_at=NOW), Partner)
 
 
@@ -37,6 +41,28 @@ def test_a_removed_partner_ends_it() -> None:
 def test_max_age_counts_from_the_decision() -> None:
     assert of(decided_at=NOW - 1_000, max_age=999) == End("expired", "max_age")
     assert isinstance(of(decided_at=NOW - 1_000, max_age=1_000), Partner)
+
+
+def test_the_age_of_a_replay_counts_from_the_replay() -> None:
+    old = {"decided_at": NOW - 10_000_000, "max_age": 1_000, "replay": True}
+    assert isinstance(of(**old, replayed_at=NOW - 1_000), Partner)
+    assert of(**old, replayed_at=NOW - 1_001) == End("expired", "max_age")
+
+
+def test_a_purge_ends_what_was_decided_or_replayed_before_it_due_or_not() -> None:
+    purged = Control(purge_before=NOW)
+    for rules in (
+        RULES.with_control("purge-partner", "acme", purged),
+        RULES.with_control("purge-postback", "acme-install", purged).with_control("postback", "acme-install", None),
+        RULES.with_control("purge-partner", "acme", purged).with_control("partner", "acme", Control(paused=True)),
+    ):
+        assert of(rules, decided_at=NOW - 1) == of(rules, decided_at=NOW - 1, due_at=NOW + 5) == PURGED
+        assert of(rules, decided_at=NOW) != PURGED
+        assert of(rules, decided_at=NOW - 9, replay=True, replayed_at=NOW - 1) == PURGED
+        assert of(rules, decided_at=NOW - 9, replay=True, replayed_at=NOW) != PURGED
+    assert isinstance(of(RULES.with_control("purge-partner", "other", purged), decided_at=NOW - 1), Partner)
+    let_go = RULES.with_control("purge-partner", "acme", purged).with_control("purge-partner", "acme", None)
+    assert isinstance(of(let_go, decided_at=NOW - 1), Partner)
 
 
 def test_pauses_stop_queued_jobs_and_end() -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import random
+from bisect import bisect_left
 
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.config import Partner
 from streams.delivery.breaker import BreakerLimits
-from streams.delivery.lanes import Lane, LaneLimits
+from streams.delivery.lanes import RATE_TOLERANCE_MS, Lane, LaneLimits
+from streams.delivery.schedule import Reserved
+from streams.delivery.shares import Part
 from tests.support.sending import partner_named
 
 LIMITS = LaneLimits()
@@ -32,7 +36,7 @@ def start_all(one: Lane[int], now: int) -> list[tuple[int, int]]:
 def test_no_more_than_the_slots_are_under_way() -> None:
     one = lane(max_in_flight=3)
     for number in range(10):
-        assert one.offer(number, False, NOW) is None
+        assert one.offer(number, None, NOW) is None
     started = start_all(one, NOW)
     assert [item for item, _ in started] == [0, 1, 2]
     one.end(started[1][1], True, NOW + 5)
@@ -55,6 +59,87 @@ def test_the_rate_is_never_exceeded(rate: float, steps: list[int]) -> None:
             assert (last - first) * gap <= starts[last] - starts[first] + gap + 50
 
 
+def ticking(one: Lane[int], until: int, jitter: random.Random, now: int = NOW) -> list[int]:
+    """When the requests of a backlog are started, as the sender does: it looks about every 10 ms, when `wakes_at` is
+    over; each takes 20 ms.
+    """
+    starts: list[int] = []
+    flying: list[tuple[int, int]] = []
+    wakes = now
+    while now < until:
+        now += jitter.choice([10, 10, 10, 11, 12])
+        while flying and flying[0][0] <= now:
+            one.end(flying.pop(0)[1], True, now)
+        if wakes > now:
+            continue
+        while len(one.queue) < 50:
+            one.queue.append(0)
+        for _, serial in start_all(one, now):
+            starts.append(now)
+            flying.append((now + 20, serial))
+        wakes = one.wakes_at(now) or now
+    return starts
+
+
+@given(st.sampled_from([0.7, 3.0, 7.0, 50.0, 99.0, 333.0, 1_000.0]), st.floats(0.05, 1.0), st.integers(0, 2**32))
+@settings(max_examples=25, deadline=None)
+def test_a_backlog_is_sent_at_the_very_rate(limit: float, share: float, seed: int) -> None:
+    rate, length = limit * share, 30_000
+    one = lane(share=share, rate_limit=limit, max_in_flight=10_000)
+    starts = ticking(one, NOW + length, random.Random(seed))
+    window = 10_000
+    for begin in range(NOW, NOW + length - window + 1, 500):
+        count = bisect_left(starts, begin + window) - bisect_left(starts, begin)
+        assert abs(count - rate * window / 1_000) <= 0.01 * rate * window / 1_000 + 1, (rate, count)
+    for first in range(0, len(starts), 3):
+        for span in (100, 1_000, 10_000):
+            count = bisect_left(starts, starts[first] + span) - first
+            assert count <= rate * (span + RATE_TOLERANCE_MS) / 1_000 + 1
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 1.0), st.integers(100, 3_000)), min_size=2, max_size=8), st.integers(0, 99))
+@example([(0.01, 100), (1.0, 500)], 0)
+@settings(max_examples=30, deadline=None)
+def test_a_part_that_changes_changes_the_rate_from_then_on(parts: list[tuple[float, int]], seed: int) -> None:
+    one, now, jitter = lane(rate_limit=100.0, max_in_flight=10_000), NOW, random.Random(seed)
+    due = 0.0
+    starts: list[int] = []
+    for part, length in parts:
+        one.configure(one.partner, 0.5, Part(part, 10_000))
+        starts += ticking(one, now + length, jitter, now)
+        now = max(now + length, starts[-1] if starts else now)
+        due += 100.0 * part * (length + RATE_TOLERANCE_MS + 12) / 1_000
+        assert len(starts) <= due + 1
+    assert len(starts) >= 0.9 * sum(100.0 * part * (length - 30) / 1_000 for part, length in parts) - len(parts) - 1
+
+
+def test_without_a_slot_nothing_starts_and_what_comes_is_reserved_as_for_the_usual_share() -> None:
+    one = lane(rate_limit=10.0)
+    one.configure(one.partner, 0.5, Part(0.0, 0))
+    times = [one.offer(number, None, NOW) for number in range(100)]
+    assert start_all(one, NOW + 60_000) == []
+    assert 35 <= times.count(None) <= 41
+    assert max(at for at in times if at is not None) <= NOW + 25_000
+    one.configure(one.partner, 0.5, Part(0.001, 10))
+    assert len(start_all(one, NOW + 4_000)) == 1
+    one.queue.clear()
+    assert one.offer(100, Reserved(NOW + 4_001, NOW + 4_001), NOW + 4_001) is None, (
+        "a part that is small for now sends nothing far away"
+    )
+    assert start_all(one, NOW + 5_000) == []
+    one.configure(one.partner, 0.5, Part(1.0, 10))
+    assert len(start_all(one, NOW + 5_000)) == 1
+
+
+def test_a_lane_without_a_slot_does_not_probe() -> None:
+    one = lane()
+    one.configure(one.partner, 0.5, Part(1.0, 0))
+    one.queue.append(1)
+    for _ in range(one.limits.breaker.least):
+        one.breaker.record(False, NOW)
+    assert one.start(NOW + one.limits.breaker.first_pause) is None
+
+
 def test_a_share_of_the_partitions_is_a_share_of_the_limits() -> None:
     one = lane(share=0.25, max_in_flight=100, rate_limit=50.0)
     assert one.slots(NOW) == 25
@@ -63,7 +148,7 @@ def test_a_share_of_the_partitions_is_a_share_of_the_limits() -> None:
 
 def test_a_job_that_cannot_start_soon_reserves_a_time_behind_the_others() -> None:
     one = lane(rate_limit=1.0, max_in_flight=10)
-    times = [one.offer(number, False, NOW) for number in range(100)]
+    times = [one.offer(number, None, NOW) for number in range(100)]
     kept = [at for at in times if at is None]
     reserved = [at for at in times if at is not None]
     assert 5 <= len(kept) <= 9
@@ -76,19 +161,19 @@ def test_a_job_that_cannot_start_soon_reserves_a_time_behind_the_others() -> Non
 def test_a_newcomer_does_not_overtake_those_that_reserved() -> None:
     one = lane(rate_limit=1.0, max_in_flight=10)
     for number in range(100):
-        one.offer(number, False, NOW)
+        one.offer(number, None, NOW)
     start_all(one, NOW + 8_000)
     one.queue.clear()
-    at = one.offer(1_000, False, NOW + 8_000)
+    at = one.offer(1_000, None, NOW + 8_000)
     assert at is not None
     assert at > NOW + 90_000
-    assert one.offer(1_001, True, NOW + 8_000) is None
+    assert one.offer(1_001, Reserved(NOW + 8_000, NOW + 8_000), NOW + 8_000) is None
 
 
 def test_a_hold_stops_the_lane_and_what_comes_after_it_is_spread() -> None:
     one = lane(rate_limit=10.0)
-    one.hold(NOW + 60_000)
-    times = [one.offer(number, False, NOW) for number in range(50)]
+    one.hold(NOW + 60_000, NOW)
+    times = [one.offer(number, None, NOW) for number in range(50)]
     assert all(at is not None and at >= NOW + 60_000 for at in times)
     assert len(set(times)) == 50
     one.queue.append(7)
@@ -96,23 +181,70 @@ def test_a_hold_stops_the_lane_and_what_comes_after_it_is_spread() -> None:
     assert one.start(NOW + 60_000) is not None
 
 
+def test_an_idle_lane_takes_what_comes_before_its_time_and_a_busy_one_gives_it_the_same_time_again() -> None:
+    one = lane(max_in_flight=1)
+    far = Reserved(NOW + 100_000, NOW - 1)
+    assert one.offer(1, far, NOW) is None
+    assert start_all(one, NOW) == [(1, 1)]
+    assert one.offer(2, far, NOW) == far.at
+    near = Reserved(NOW + 9_000, NOW - 1)
+    assert one.offer(3, near, NOW) is None, "it may wait in memory"
+    assert one.queued == 1
+    one.end(1, True, NOW + 20)
+    assert [item for item, _ in start_all(one, NOW + 20)] == [3], "nobody else wants the slot"
+
+
+def test_a_lane_that_is_behind_its_schedule_moves_all_of_it() -> None:
+    one = lane(rate_limit=1.0)
+    came = [one.offer(number, Reserved(NOW, NOW - 1), NOW) for number in range(12)]
+    first = next(at for at in came if at is not None)
+    assert first == NOW + 6_000
+    assert one.offer(99, Reserved(NOW + 60_000, NOW - 1), NOW + 1) == NOW + 66_000, "and all keep their order"
+    assert one.offer(99, Reserved(NOW + 60_000, NOW + 1), NOW + 2) == NOW + 60_000, "who was told is not told again"
+
+
+def test_what_is_forgotten_with_its_partition_is_gone_from_all_of_the_lane() -> None:
+    one = lane(rate_limit=1.0)
+    for number in range(4):
+        one.offer(number, Reserved(NOW + number * 2_000 - 2_000, NOW - 1), NOW)
+    assert sorted(one.drop(lambda item: item % 2 == 0)) == [0, 2]
+    assert one.queued == 2
+    assert not one.idle
+
+
 def test_a_partner_that_begins_to_hang_leaves_memory() -> None:
     one = lane(max_in_flight=10)
     for number in range(300):
-        one.offer(number, False, NOW)
+        one.offer(number, None, NOW)
     assert len(start_all(one, NOW)) == 10
     assert one.shed(NOW + 100) == []
-    shed = one.shed(NOW + 5_000)
+    shed = [item for item, _ in one.shed(NOW + 5_000)]
     assert shed[-1] == 299
     assert len(one.queue) < 40
     assert shed == sorted(shed)
+
+
+@given(st.integers(1, 100), st.integers(500, 8_000))
+def test_however_many_lanes_are_slow_there_is_memory_left_for_another(slow: int, bound: int) -> None:
+    free = bound
+    for _ in range(slow):
+        one = lane(rate_limit=1.0, max_in_flight=10)
+        while one.offer(0, Reserved(NOW, NOW), NOW, free=free) is None:
+            free -= 1
+    assert free > 0
+    assert lane(max_in_flight=10).offer(0, None, NOW, free=free) is None
+
+
+def test_a_lane_that_drains_may_have_all_the_memory() -> None:
+    one = lane(max_in_flight=100)
+    assert all(one.offer(number, None, NOW, free=1_000 - number) is None for number in range(999))
 
 
 def test_an_open_breaker_sends_nothing_and_then_one_at_a_time() -> None:
     limits = BreakerLimits()
     one = lane(max_in_flight=100)
     for number in range(limits.least):
-        one.offer(number, False, NOW)
+        one.offer(number, None, NOW)
     for _, serial in start_all(one, NOW):
         one.end(serial, False, NOW + 10)
     one.queue.extend(range(50))
@@ -124,7 +256,7 @@ def test_an_open_breaker_sends_nothing_and_then_one_at_a_time() -> None:
 def test_a_fault_of_ours_teaches_the_breaker_nothing() -> None:
     one = lane(max_in_flight=100)
     for number in range(100):
-        one.offer(number, False, NOW)
+        one.offer(number, None, NOW)
     for _, serial in start_all(one, NOW):
         one.end(serial, None, NOW + 10)
     assert one.slots(NOW + 10) == 100
@@ -139,7 +271,7 @@ def test_nothing_offered_is_ever_lost(steps: list[tuple[str, int]]) -> None:
     for number, (step, size) in enumerate(steps):
         if step == "offer":
             offered.add(number)
-            if one.offer(number, False, now) is not None:
+            if one.offer(number, None, now) is not None:
                 parked.add(number)
         elif step == "start" and (found := one.start(now)) is not None:
             under_way[found[1]] = found[0]
@@ -150,6 +282,26 @@ def test_nothing_offered_is_ever_lost(steps: list[tuple[str, int]]) -> None:
         elif step == "time":
             now += size
         elif step == "shed":
-            parked |= set(one.shed(now))
+            parked |= {item for item, _ in one.shed(now)}
         assert one.in_flight == len(under_way) <= 3
     assert offered == parked | set(one.queue) | set(under_way.values()) | ended
+
+
+def test_a_hold_that_is_ended_gives_way_at_once_also_to_what_comes_after_what_it_put_off() -> None:
+    lane = Lane[int](Partner(id="acme", name="acme", rate_limit=10.0), LaneLimits())
+    lane.hold(NOW + 600_000, NOW)
+    put_off = [lane.offer(number, None, NOW) for number in range(100)]
+    assert min(at or 0 for at in put_off) >= NOW + 600_000
+    lane.follow(0, NOW + 1_000)
+    assert lane.offer(100, None, NOW + 1_000) is None
+    assert lane.start(NOW + 1_000) is not None
+
+
+def test_a_hold_that_becomes_shorter_brings_what_was_put_off_forward_and_keeps_it_apart() -> None:
+    lane = Lane[int](Partner(id="acme", name="acme", rate_limit=10.0), LaneLimits())
+    lane.hold(NOW + 600_000, NOW)
+    first = lane.offer(1, None, NOW) or 0
+    assert first == NOW + 600_000
+    lane.follow(NOW + 500_000, NOW + 1_000)
+    assert lane.offer(1, Reserved(first, NOW), NOW + 2_000) == NOW + 500_000
+    assert lane.offer(2, None, NOW + 2_000) == NOW + 500_100

@@ -16,13 +16,17 @@ from schemas.job import Job
 from schemas.receipt import Receipt
 from streams import probes
 from streams.clock import ManualClock
+from streams.delivery import attempts
 from streams.delivery import sender as flow
 from streams.delivery.app import Bridge, Service
 from streams.delivery.consumer import Taken
 from streams.delivery.offsets import Tracker
 from streams.delivery.outcome import Outcome
+from streams.delivery.outcomes import Fatal
+from streams.delivery.secrets import SecretMissing
 from streams.delivery.sender import Limits, Sender
 from streams.delivery.settling import Record, Settling
+from streams.delivery.shares import Part
 from streams.delivery.tallies import Tallies
 from streams.delivery.tiers import Tiers
 from streams.errors import Stop
@@ -30,7 +34,7 @@ from streams.kafka import Topics
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.templates.finish import Finished
-from tests.support.sending import configuration, job_for, partner_named
+from tests.support.sending import configuration, job_for, partner_named, postback_named
 
 NOW = 1_760_000_000_000
 TOPICS = Topics("r.")
@@ -61,12 +65,16 @@ class Wire:
     def __init__(self) -> None:
         self.sent: list[Finished] = []
         self.answers: asyncio.Event | None = None
+        self.outcome = Outcome("answer", 200)
 
-    async def send(self, request: Finished, deadline: int) -> Outcome:
+    def begin(self, request: Finished, timeout_ms: int, over: Callable[[Outcome], None]) -> asyncio.Task[None]:
         self.sent.append(request)
+        return asyncio.get_running_loop().create_task(self._answer(over))
+
+    async def _answer(self, over: Callable[[Outcome], None]) -> None:
         if self.answers is not None:
             await self.answers.wait()
-        return Outcome("answer", 200)
+        over(self.outcome)
 
 
 class Bench:
@@ -115,7 +123,7 @@ async def test_a_request_that_cannot_be_finished_ends_its_job_and_frees_its_slot
     def fails(*_: object, **__: object) -> Finished:
         raise RuntimeError("s3cr3t")
 
-    monkeypatch.setattr(flow, "finish", fails)
+    monkeypatch.setattr(attempts, "finish", fails)
     with capture_logs() as told:
         bench.sender.taken([bench.record(job_for("http://x.example/", now=NOW))])
         await turn()
@@ -125,17 +133,162 @@ async def test_a_request_that_cannot_be_finished_ends_its_job_and_frees_its_slot
     assert "s3cr3t" not in str(told)
 
 
+@pytest.mark.parametrize("value", ["", "whsec_%"])
+async def test_without_a_secret_to_sign_with_a_job_waits_uncharged(value: str) -> None:
+    def secret(reference: str) -> str:
+        if not value:
+            raise SecretMissing(reference)
+        return value
+
+    bench = Bench(secret)
+    bench.sender.configure(configuration([partner_named(signing_secrets=("${env:H}",))]))
+    with capture_logs() as told:
+        bench.sender.taken([bench.record(job_for("http://x.example/", now=NOW))])
+        await turn()
+    assert bench.wire.sent == []
+    ((_, (record,)),) = bench.outbox.settled
+    assert record.topic.startswith(TOPICS.delivery)
+    assert msgspec.json.decode(record.value, type=Job).attempts == 0
+    assert [line["reference"] for line in told] == ["env:H"]
+
+
+async def test_a_reserved_job_is_sent_as_soon_as_its_lane_has_a_slot_and_keeps_its_time_otherwise() -> None:
+    bench = Bench()
+    bench.sender.configure(configuration([partner_named(rate_limit=1.0)]))
+    later = [job_for("http://x.example/", n, NOW, due_at=NOW + 7_000 + n, reserved=True) for n in range(12)]
+    far = job_for("http://x.example/", 99, NOW, due_at=NOW + 60_000, reserved=True)
+    bench.sender.taken([bench.record(job, offset) for offset, job in enumerate([*later, far])])
+    await turn()
+    assert len(bench.wire.sent) == 1, "the rate is kept"
+    records = [record for _, records in bench.outbox.settled for record in records]
+    ((parked,), delivered) = ([r for r in records if r.topic.startswith(TOPICS.delivery)], len(records) - 1)
+    assert delivered == 2
+    assert msgspec.json.decode(parked.value, type=Job).due_at == far.due_at
+    assert bench.sender.in_memory == 11
+    for second in range(1, 12):
+        bench.clock.advance(1_001)
+        bench.sender.tick()
+        await turn()
+        assert len(bench.wire.sent) == min(12, 1 + second)
+
+
+async def test_jobs_that_wait_to_be_due_have_memory_of_their_own_and_all_are_on_time() -> None:
+    """250 a second over two partitions, all of them in their last eight seconds."""
+    bench = Bench()
+    other = Tracker(TOPICS.delivery, 1, 1, 0)
+    bench.sender.assigned([other], 1.0, 1)
+    for number in range(1_500):
+        record = bench.record(job_for("http://x.example/", number, NOW, due_at=NOW + 1_000 + 4 * number), number // 2)
+        bench.sender.taken([record if number % 2 else msgspec.structs.replace(record, tracker=other)])
+    assert bench.outbox.settled == [], "none waits in a topic for longer than it may"
+    assert bench.sender.room() == 1_000, "the lanes have theirs"
+
+
+@pytest.mark.parametrize("most", [flow.WAITING_OF_PARTITION, flow.WAITING_MOST * 1_000])
+async def test_what_waits_in_memory_is_bounded(most: int) -> None:
+    bench = Bench()
+    trackers = [Tracker(TOPICS.delivery, n, 1, 0) for n in range(1 if most == flow.WAITING_OF_PARTITION else 10)]
+    bench.sender.assigned(trackers, 1.0, 1)
+    for number in range(most + 100):
+        job = job_for("http://x.example/", number, NOW, due_at=NOW + 7_000)
+        place = divmod(number, len(trackers))
+        taken = Taken(trackers[place[1]], None, place[0], NOW, b"k", msgspec.json.encode(job))
+        bench.sender.taken([taken])
+    assert bench.sender.in_memory == most
+    assert len(bench.outbox.settled) == 100
+
+
+@pytest.mark.parametrize(
+    ("age", "topic"),
+    [(None, "32s"), (0, "32s"), (90, "32s"), (130, "64s"), (300, "128s"), (600, "256s"), (86_400, "256s")],
+)
+@pytest.mark.parametrize("configured", [False, True])
+async def test_a_paused_job_waits_for_half_of_what_the_pause_has_lasted_in_one_hop(
+    age: int | None, topic: str, configured: bool
+) -> None:
+    bench = Bench()
+    since = None if age is None else NOW - age * 1_000
+    if configured:
+        paused = configuration([partner_named()], [postback_named(status="paused")])
+        bench.sender.configure(paused)
+        bench.clock.advance((age or 0) * 1_000)
+        bench.sender.configure(paused)
+    else:
+        bench.sender.control("partner", "acme", Control(paused=True, since=since))
+    bench.sender.taken([bench.record(job_for("http://x.example/", now=NOW))])
+    ((_, (record,)),) = bench.outbox.settled
+    assert record.topic == f"{TOPICS.delivery}.retry.{topic}"
+
+
+async def test_the_parts_that_are_given_hold_for_lanes_old_and_new() -> None:
+    bench = Bench()
+    bench.sender.configure(configuration([partner_named(), partner_named("other")]))
+    bench.wire.answers = asyncio.Event()
+
+    async def sent(partner: str, offset: int) -> int:
+        jobs = [job_for("http://x.example/", n, NOW, partner=partner) for n in range(offset, offset + 5)]
+        bench.sender.taken([bench.record(job, offset + n) for n, job in enumerate(jobs)])
+        await turn()
+        return len(bench.wire.sent)
+
+    bench.sender.shared(lambda partner, share: Part(1.0, 2))
+    assert await sent("acme", 0) == 2
+    bench.sender.shared(lambda partner, share: Part(1.0, 3))
+    await turn()
+    assert len(bench.wire.sent) == 3
+    assert await sent("other", 10) == 6
+    share, work = bench.sender.work()
+    assert share == 1.0
+    assert [(one.partner.id, one.started, one.queued, one.in_flight) for one in work] == [
+        ("acme", 3, 2, 3),
+        ("other", 3, 2, 3),
+    ]
+    bench.sender.assigned([], 0.5, 1)
+    bench.sender.configure(configuration([partner_named(), partner_named("other")], generation=2))
+    await turn()
+    assert len(bench.wire.sent) == 6, "neither other partitions nor another generation give more"
+    bench.sender.lost([bench.tracker])
+    assert bench.sender.work()[0] == 0.0
+
+
 async def test_an_attempt_that_fails_by_our_own_fault_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench()
 
     def fails(*_: object) -> None:
         raise RuntimeError("unforeseen")
 
-    monkeypatch.setattr(flow, "rule", fails)
+    monkeypatch.setattr(attempts, "rule", fails)
     bench.sender.taken([bench.record(job_for("http://x.example/", now=NOW))])
     await turn()
-    with pytest.raises(RuntimeError, match="unforeseen"):
+    with pytest.raises(Fatal, match="RuntimeError at fails"):
         bench.sender.tick()
+
+
+async def test_a_start_that_fails_by_our_own_fault_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr(bench.sender._attempts, "begin", fails)
+    bench.sender.taken([bench.record(job_for("http://x.example/", now=NOW))])
+    await turn()
+    with pytest.raises(Fatal, match="RuntimeError at fails"):
+        bench.sender.tick()
+
+
+async def test_what_ends_when_its_partition_is_anothers_pauses_nobody() -> None:
+    """Its pause could not be written, so nobody could take it back."""
+    bench = Bench()
+    answers = bench.wire.answers = asyncio.Event()
+    bench.wire.outcome = Outcome("answer", 410)
+    bench.sender.taken([bench.record(job_for("http://x.example/", now=NOW))])
+    await turn()
+    bench.sender.lost([bench.tracker])
+    answers.set()
+    await turn()
+    assert bench.sender.in_flight == 0
+    assert not bench.sender._rules.partner_controls
 
 
 async def test_nothing_is_read_while_nothing_can_be_committed() -> None:
@@ -158,6 +311,32 @@ async def test_records_that_were_read_and_not_worked_on_end_the_session(monkeypa
     bridge.taken([bench.record(job_for("http://x.example/", now=NOW))])
     await turn()
     assert [str(error) for error in failed] == ["unforeseen"]
+
+
+async def test_a_revoke_whose_outcomes_cannot_be_committed_ends_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next commit would pass over them."""
+    bench = Bench()
+    failed: list[Exception] = []
+    bridge = Bridge(bench.sender, probes.Readiness("assigned"), Settings(), failed.append)
+
+    async def fails(*_: object) -> None:
+        raise Fatal("fenced")
+
+    monkeypatch.setattr(bench.sender, "revoked", fails)
+    await asyncio.to_thread(bridge.revoked, [bench.tracker])
+    await turn()
+    assert [str(error) for error in failed] == ["fenced"]
+
+
+async def test_what_is_read_when_the_end_has_begun_is_not_sent() -> None:
+    """It would be torn off, and sent again by the next sender."""
+    bench = Bench()
+    bridge = Bridge(bench.sender, probes.Readiness("assigned"), Settings(), lambda error: None)
+    bridge.closed = True
+    bridge.taken([bench.record(job_for("http://x.example/", now=NOW))])
+    await turn()
+    assert bench.wire.sent == []
+    assert bridge.room() == 0
 
 
 async def test_a_sender_without_its_partitions_is_not_ready() -> None:
@@ -298,6 +477,17 @@ def test_a_new_session_forgets_the_lanes_of_the_old_one_and_counts_from_nothing(
     assert value("ringback_jobs_in_flight", {"partner": "acme"}) is None
     assert value("ringback_partner_held", {"partner": "acme", "reason": "hold"}) is None
     assert value("ringback_dead_letters_total", {"kind": "job", "reason": "poison"}) == 0
+
+
+def test_nothing_that_is_noted_is_kept_when_nobody_reads_the_metrics() -> None:
+    metrics = Metrics()
+    tallies, job = Tallies(metrics), job_for("http://x.example/", now=NOW)
+    for _ in range(10):
+        tallies.sent(job, NOW)
+        tallies.tell()
+    assert not tallies._seconds
+    metrics.before_reading = None
+    assert metrics.registry.get_sample_value("ringback_delivery_lateness_seconds_count", {"partner": "acme"}) == 10
 
 
 def test_a_refused_address_is_told_to_the_log_now_and_then() -> None:

@@ -101,7 +101,7 @@ def test_an_end_counts_once_whatever_it_is_and_on_the_day_of_its_record() -> Non
     }
     for outcome, settlement in settlements.items():
         row = (20_000, "game", 7, "acme", "acme-install", "install", "c1", "Winter")
-        assert counted(settlement) == [Ended(*row, outcome)]
+        assert counted(settlement) == [Ended(row, outcome)]
         assert settlement.terminal == outcome
 
 

@@ -33,3 +33,16 @@ def test_ten_minutes_take_at_most_seven_hops(wait: int) -> None:
         hops += 1
     assert 0 <= wait < TIERS.base
     assert hops <= 7
+
+
+@given(st.integers(0, 10_000_000))
+def test_a_wait_is_rounded_by_less_than_a_moment_and_never_down(wait: int) -> None:
+    rounded = TIERS.rounded(wait)
+    assert wait <= rounded <= wait + TIERS.base // 16
+    assert rounded == wait or rounded in [TIERS.delay(tier) for tier in range(TIERS.count)]
+
+
+def test_what_is_just_below_a_tier_is_written_once() -> None:
+    assert TIERS.rounded(255_700) == 256_000
+    assert TIERS.rounded(255_000) == 255_000
+    assert TIERS.rounded(7_900) == 8_000
