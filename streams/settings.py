@@ -192,9 +192,13 @@ class Settings(BaseSettings):
         "", pattern=r"^[A-Za-z0-9._-]*$", description="Static membership: one name per process, kept over restarts."
     )
     worker_processes: int = Field(
-        1, ge=1, le=64, description="How many processes `ringback worker` is, under one parent when several."
+        1,
+        ge=0,
+        le=64,
+        description="How many processes `ringback worker` is, under one parent when several; 0: as many as "
+        "there are cores.",
     )
-    sender_processes: int = Field(1, ge=1, le=64, description="The same for `ringback sender`.")
+    sender_processes: int = Field(1, ge=0, le=64, description="The same for `ringback sender`.")
     decisions_level: Literal["off", "nos", "all"] = Field(
         "nos", description="What the decisions topic tells: nothing, why there is no job or no effect, or everything."
     )
@@ -256,7 +260,12 @@ class Settings(BaseSettings):
     )
     commit_interval: Duration = Field(50, ge=1, description="How often a sender commits outcomes.")
     grace: Duration = Field(30_000, description="Time to finish what is under way after SIGTERM.")
-    prefetch: int = Field(1_000, ge=1, description="Jobs a sender keeps in memory per partition.")
+    prefetch: int = Field(
+        1_000,
+        ge=1,
+        description="Jobs a sender keeps in memory per partition; "
+        "twice as many more may wait there for their last seconds.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
     log_format: Literal["auto", "json", "text"] = Field("auto", description="auto: text on a terminal, otherwise JSON.")
 

@@ -156,11 +156,14 @@ JOBS = {
         "`poison`",
     ),
     "suppressed": (
-        "it must not be sent: its postback is in `shadow`, its partner is gone from the configuration, or the "
-        "address is not public",
-        "`shadow`, `partner_removed`, `blocked`",
+        "it must not be sent: its postback is in `shadow`, its partner is gone from the configuration, the "
+        "address is not public, or [an operator has purged](dead-letters.md#what-still-waits) what waited",
+        "`shadow`, `partner_removed`, `blocked`, `purged`",
     ),
-    "expired": ("it was older than its partner's `max_age` when it was its turn", "`max_age`"),
+    "expired": (
+        "it was older than its partner's `max_age` when it was its turn; the age of a replay counts from the replay",
+        "`max_age`",
+    ),
 }
 
 #: First word of `error` → what it says of an attempt.

@@ -13,17 +13,22 @@ from streams import __version__
 from streams.cli import (
     configuration,
     demo,
+    dlq,
     doctor,
     events,
     explain,
     feed,
     output,
+    pauses,
     processes,
+    purge,
     render,
     report,
+    send_test,
     settings,
     start,
     state,
+    tail,
     topics,
     torture,
 )
@@ -45,14 +50,20 @@ app.command("plan")(configuration.plan)
 app.command("export")(configuration.export)
 app.command("feed")(feed.feed)
 app.command("render")(render.render)
+app.command("send-test")(send_test.send_test)
 app.command("explain")(explain.explain)
 app.command("state")(state.state)
+app.command("tail")(tail.tail)
+app.command("pause")(pauses.pause)
+app.command("resume")(pauses.resume)
 app.command("settings")(settings.settings)
 app.command("events")(events.events)
 app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
-app.command("torture")(torture.torture)
+app.command("purge")(purge.purge)
+app.add_typer(dlq.app, name="dlq")
 app.add_typer(topics.app, name="topics")
+app.add_typer(torture.app, name="torture")
 
 
 def _version(asked: bool) -> None:

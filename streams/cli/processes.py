@@ -17,10 +17,10 @@ Processes = Annotated[
     int | None,
     typer.Option(
         "--processes",
-        min=1,
+        min=0,
         max=64,
-        help="How many processes, each with its own state directory and port, under one that restarts what dies "
-        "(RINGBACK_WORKER_PROCESSES, RINGBACK_SENDER_PROCESSES).",
+        help="How many processes, each with its own state directory and port, under one that restarts what dies; "
+        "0: as many as there are cores (RINGBACK_WORKER_PROCESSES, RINGBACK_SENDER_PROCESSES).",
     ),
 ]
 #: Which child of a parent this process is; only the parent says it.
@@ -54,10 +54,12 @@ def sender(processes: Processes = None, number: Number = 0) -> None:
 def _run(kind: KindName, settings: Settings, processes: int | None, number: int, work: Callable[[], int]) -> int:
     """This process as the only one, as the parent of several, or as one of these; its exit status. Raises `Stop`."""
     from streams.processes import child, shares
+    from streams.processes.cores import cores
 
     if number:
         return child.run(number, settings.grace / 1000, work)
-    count = processes or int(getattr(settings, shares.KINDS[kind].processes))
+    count = int(getattr(settings, shares.KINDS[kind].processes)) if processes is None else processes
+    count = count or cores()
     if count == 1:
         return work()
     from streams.processes import parent

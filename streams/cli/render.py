@@ -14,7 +14,7 @@ from streams.cli import output, start
 from streams.errors import RUNTIME, USAGE, Stop
 
 if TYPE_CHECKING:
-    from schemas.config import Configuration, Postback
+    from schemas.config import Configuration, Partner, Postback
     from schemas.job import Job
     from streams.postbacks.index import Index
     from streams.rendering.answer import No, Yes
@@ -68,14 +68,16 @@ def render(
 
     settings = start.settings()
     moment = _moment(now)
-    configuration = _configuration(settings, directory, timeout)
-    wanted = _postback(configuration, postback)
-    found = _records(settings, configuration, [*(before or []), record])
+    configuration = configured(settings, directory, timeout)
+    wanted = postback_of(configuration, postback)
+    found = records_of(settings, configuration, [*(before or []), record])
     index = Index(configuration)
-    answer = _answer(settings, index, wanted, found, moment)
-    shown = answer if isinstance(answer, No) else _request(answer.job, attempt, moment, reveal)
+    _tell_identity(found[-1].found.record)
+    answer = answer_of(settings, index, wanted, found, moment)
+    partner = next(one for one in configuration.partners if one.id == wanted.partner)
+    shown = answer if isinstance(answer, No) else request_of(answer.job, partner, attempt, moment, reveal)
     if isinstance(shown, No):
-        _refuse(wanted, shown, as_json)
+        refuse(wanted, shown, as_json)
         raise typer.Exit(RUNTIME)
     assert not isinstance(answer, No)
     _show(wanted, answer, shown, as_json)
@@ -93,7 +95,8 @@ def _moment(written: str | None) -> int:
         raise Stop(f"--now {written}: is not a time", "write it as 2026-01-31T00:00:00Z", USAGE) from None
 
 
-def _configuration(settings: Settings, directory: Path | None, timeout: float) -> Configuration:
+def configured(settings: Settings, directory: Path | None, timeout: float) -> Configuration:
+    """The files of a directory, or the live configuration. Raises `Stop`."""
     from streams.cli.configuration import current
     from streams.config import apply as room
 
@@ -109,7 +112,8 @@ def _configuration(settings: Settings, directory: Path | None, timeout: float) -
     return configuration
 
 
-def _postback(configuration: Configuration, name: str) -> Postback:
+def postback_of(configuration: Configuration, name: str) -> Postback:
+    """The postback of this id. Raises `Stop` with the nearest one when there is none."""
     from streams.config.problems import did_you_mean
 
     known = {postback.id: postback for postback in configuration.postbacks}
@@ -129,7 +133,7 @@ class _Named(NamedTuple):
     found: Found
 
 
-def _records(settings: Settings, configuration: Configuration, files: Sequence[str]) -> list[_Named]:
+def records_of(settings: Settings, configuration: Configuration, files: Sequence[str]) -> list[_Named]:
     """The records of all files. Raises `Stop` when a file has none or cannot be read."""
     from streams.rendering.values import Reader
     from streams.sources import files as room
@@ -148,7 +152,7 @@ def _records(settings: Settings, configuration: Configuration, files: Sequence[s
     return records
 
 
-def _answer(settings: Settings, index: Index, postback: Postback, records: Sequence[_Named], now: int) -> Yes | No:
+def answer_of(settings: Settings, index: Index, postback: Postback, records: Sequence[_Named], now: int) -> Yes | No:
     """What the last record makes of the postback. Raises `Stop` when one before it is none."""
     from streams.attribution.entry import Rejection
     from streams.engine.output import Limits
@@ -169,7 +173,6 @@ def _answer(settings: Settings, index: Index, postback: Postback, records: Seque
                 USAGE,
             )
         if last:
-            _tell_identity(record)
             limit = min(settings.max_record_bytes, Limits().job_bytes)
             return answer.answer(index, postback, history.last(taken), now, limit)
     raise LookupError("no records")
@@ -177,6 +180,10 @@ def _answer(settings: Settings, index: Index, postback: Postback, records: Seque
 
 def _tell_identity(record: Any) -> None:
     """A job's id is made of the record's id and own time."""
+    from streams.sources.decode import Rejected
+
+    if isinstance(record, Rejected):
+        return
     if not record.id:
         output.say("the record has no id: the job's id will be another one, made of the record's place in Kafka")
     elif not (getattr(record, "event_timestamp", None) or getattr(record, "install_timestamp", None)):
@@ -195,12 +202,10 @@ class Shown(NamedTuple):
     attempt: int
 
 
-def _request(job: Job, attempt: int, now: int, reveal: bool) -> Shown | No:
+def request_of(job: Job, partner: Partner, attempt: int, now: int, reveal: bool) -> Shown | No:
     """The request of an attempt. Raises `Stop` when there is no such attempt, or when a secret has no value."""
-    import asyncio
-
     from schemas import dead_letter
-    from streams.delivery import jobs
+    from streams.delivery import jobs, signing
     from streams.delivery.secrets import SecretMissing, Secrets
     from streams.delivery.written import written
     from streams.rendering.answer import No
@@ -217,10 +222,16 @@ def _request(job: Job, attempt: int, now: int, reveal: bool) -> Shown | No:
     masked = masking.Masked(job.request, {}, ()) if reveal else masking.mask(job.request)
     try:
         finished = finish(masked.request, attempt=attempt, now=now, secret=Secrets())
-        raw = asyncio.run(written(jobs.identified(finished, job.job_id)))
-    except SecretMissing as missing:
+        if partner.signing_secrets and reveal:
+            finished = signing.signed(finished, job.job_id, now, partner.signing_secrets, Secrets())
+        elif partner.signing_secrets:
+            finished = signing.masked(finished, job.job_id, now, partner.signing_secrets)
+        raw = written(jobs.identified(finished, job.job_id))
+    except (SecretMissing, signing.Unusable) as missing:
         raise Stop(
-            f"there is no value for {missing.reference}", "set it for this command, or leave --reveal out", RUNTIME
+            f"there is no value for {missing.reference} that can be used",
+            "set it for this command, or leave --reveal out",
+            RUNTIME,
         ) from missing
     except Unrenderable as error:
         return No("unsendable", dead_letter.REASONS["unsendable"], str(error))
@@ -236,7 +247,7 @@ def _request(job: Job, attempt: int, now: int, reveal: bool) -> Shown | No:
         url=masking.unmask(finished.url, masked.shown),
         headers=[(name, value) for name, _, value in (line.partition(": ") for line in lines)],
         body=texts[1] if finished.body is not None else None,
-        hidden=list(masked.hidden),
+        hidden=list(dict.fromkeys([*masked.hidden, *([] if reveal else partner.signing_secrets)])),
         attempt=attempt,
     )
 
@@ -247,7 +258,8 @@ def _without_length(head: bytes) -> bytes:
     )
 
 
-def _refuse(postback: Postback, no: No, as_json: bool) -> None:
+def refuse(postback: Postback, no: No, as_json: bool) -> None:
+    """Say why there is no job."""
     if as_json:
         _print({"postback_id": postback.id, **no._asdict()})
         return

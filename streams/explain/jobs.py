@@ -9,7 +9,7 @@ import msgspec
 from schemas.dead_letter import DeadLetter
 from schemas.job import Job
 from schemas.receipt import Receipt
-from streams.delivery.course import End, Paused, Rules, Wait, course
+from streams.delivery.course import End, Paused, Rules, Wait, begun, course
 from streams.templates.masking import mask
 
 from .found import Material, SeenJob
@@ -26,7 +26,7 @@ def job_story(material: Material, job_id: str) -> JobStory:
     letter = next((one for one in reversed(recorded.letters) if one.job_id == job_id), None)
     attempts = [_attempt(one) for one in receipts if one.kind == "attempt"]
     ended = next((one for one in reversed(receipts) if one.kind == "terminal"), None)
-    if ended is not None:
+    if ended is not None and (seen is None or seen.job.replayed_at <= ended.at):
         outcome, text = str(ended.outcome), _end(material, ended, seen, letter, attempts)
     else:
         outcome, text = "waiting", _waiting(material, seen, attempts)
@@ -122,14 +122,14 @@ def _waiting(material: Material, seen: SeenJob | None, attempts: Sequence[Attemp
         "partner": job.partner,
         "due": moment(job.due_at),
         "to_due": f"in {span(job.due_at - now)}" if job.due_at > now else f"{span(now - job.due_at)} ago",
-        "ours": _ours(job),
+        "ours": _ours(job, rules),
         "overdue": span(now - job.due_at),
         "next_attempt": str(job.attempts + 1),
         "most": str(job.retry_attempts + 1),
         "delay": span(job.due_at - job.decided_at),
         "hold_until": moment(hold or 0),
         "why": f" ({why})" if why else "",
-        "age": exact(now - job.decided_at, job.max_age),
+        "age": exact(now - begun(job), job.max_age),
         "max_age": exact(job.max_age),
         "sender": material.sender,
     }
@@ -146,8 +146,9 @@ def _is_ours(job: Job, attempts: Sequence[Attempt], delays: set[int]) -> bool:
     return job.due_at - job.decided_at not in delays
 
 
-def _ours(job: Job) -> str:
-    hidden = mask(job.request).hidden
+def _ours(job: Job, rules: Rules) -> str:
+    partner = rules.partners.get(job.partner)
+    hidden = tuple(dict.fromkeys((*mask(job.request).hidden, *(partner.signing_secrets if partner else ()))))
     if not hidden:
         return (
             "what kept it was on the sender's side (a name that could not be looked up, a connection or file too "
@@ -168,7 +169,7 @@ def _wait(job: Job, rules: Rules, delays: set[int], now: int) -> tuple[str, int 
     due = msgspec.structs.replace(job, due_at=min(job.due_at, now))
     match course(due, rules, now):
         case End(outcome, error):
-            ends = {"shadow": "to_shadow", "partner_removed": "to_removed"}
+            ends = {"shadow": "to_shadow", "partner_removed": "to_removed", "purged": "to_purged"}
             return ("too_old" if outcome == "expired" else ends[error]), None, ""
         case Paused():
             if of_partner and of_partner.paused:

@@ -132,6 +132,8 @@ WAITS: Mapping[str, str] = {
     "too_old": "is {age} old, more than the partner's `max_age` {max_age}, and has no receipt: it will be `expired` "
     "when a sender reads it",
     "to_shadow": "is not sent: the postback is in `shadow` by now, so a sender will end it as `suppressed`",
+    "to_purged": "is not sent: an operator has purged what waited for its partner or postback, so a sender will end it "
+    "as `suppressed`",
     "to_removed": "is not sent: the partner {partner} is gone from the configuration, so a sender will end it as "
     "`suppressed`",
 }

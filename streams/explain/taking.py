@@ -79,8 +79,8 @@ class Taking:
             return
         written = one.timestamp
         known = self.found.jobs.get(job.job_id)
-        if known is None or (job.replay, job.attempts, written) >= (
-            known.job.replay,
+        if known is None or (job.replayed_at, job.attempts, written) >= (
+            known.job.replayed_at,
             known.job.attempts,
             known.written,
         ):

@@ -23,6 +23,9 @@ from streams.templates.request import CompiledRequest, compile_request
 
 _NO_REQUEST = Request("GET", ())
 
+#: Makes the ids of a postback's jobs on a derived event of an app, by what `record_part` says of a record.
+JobIds = Callable[[str, str, str], Callable[[bytes], str]]
+
 #: Whose uniqueness a derived event goes by; each is decided in a stage of its own.
 Scope = Literal["device", "user"]
 
@@ -119,9 +122,9 @@ class Index:
     and scope.
     """
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, ids: JobIds = job_ids) -> None:
         """Compile every postback. Raises `streams.templates.request.TemplateErrors`: validation should have met it
-        before.
+        before. `ids`: another one than the worker's is for what is only tried.
         """
         self.generation = configuration.generation
         self.apps: Mapping[str, App] = {app.id: app for app in configuration.apps}
@@ -132,7 +135,7 @@ class Index:
         #: By app, the names of the custom events that a postback fires on in any form.
         self._customs: set[tuple[str, str]] = set()
         for postback in configuration.postbacks:
-            candidate = _candidate(postback, self.apps[postback.app], partners[postback.partner])
+            candidate = _candidate(postback, self.apps[postback.app], partners[postback.partner], ids)
             buckets = self._buckets.setdefault((postback.app, candidate.scope), {})
             buckets.setdefault(candidate.fires_on, Bucket()).add(candidate)
             self._customs.add((postback.app, candidate.fires_on.partition(":")[2]))
@@ -180,7 +183,7 @@ def names_of(partner: Partner) -> frozenset[str]:
     return frozenset((partner.id, *partner.aliases))
 
 
-def _candidate(postback: Postback, app: App, partner: Partner) -> Candidate:
+def _candidate(postback: Postback, app: App, partner: Partner, ids: JobIds) -> Candidate:
     find = partial(reader_of, supply_network_data=postback.supply_network_data)
     request = compile_request(postback.endpoint, partner.fields, find)
     event = fires_on(postback)
@@ -190,9 +193,9 @@ def _candidate(postback: Postback, app: App, partner: Partner) -> Candidate:
         or partner.consent == "required"
         or postback.campaign is not None
     )
-    ids = job_ids(postback.id, event, app.id)
+    job_id = ids(postback.id, event, app.id)
     job = _blank(postback, app, partner, event)
-    return Candidate(postback, app, partner, names_of(partner), request, job, ids, conditional)
+    return Candidate(postback, app, partner, names_of(partner), request, job, job_id, conditional)
 
 
 def _blank(postback: Postback, app: App, partner: Partner, event: str) -> Job:

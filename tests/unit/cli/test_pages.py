@@ -70,7 +70,7 @@ def errors_in(source: str) -> set[str]:
 
 
 def test_every_error_of_a_receipt_is_on_its_page() -> None:
-    found = {word for file in (ROOT / "streams" / "delivery").glob("*.py") for word in errors_in(file.read_text())}
+    found = {word for file in (ROOT / "streams" / "delivery").rglob("*.py") for word in errors_in(file.read_text())}
     assert {"timeout", "tls", "unrenderable", "blocked", "shadow", "max_age"} <= found
     page = pages.text("outcomes.md")
     assert [word for word in sorted(found) if f"`{word}`" not in page] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +84,27 @@ def test_the_request_is_shown_with_references_in_place_of_secrets(rendered: Rend
     assert "without the secrets of ${env:ACME_KEY}; --reveal puts them in" in err
     assert "install, attempt 1 of 4, to https://acme.example\n" in err
     assert "install goes by attribution 1, acme\n" in err
+
+
+def test_a_signature_is_shown_as_the_reference_of_its_secret(
+    rendered: Rendered, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "c.yaml").write_text(
+        CONFIG.replace("{id: acme, fields", "{id: acme, signing_secrets: ['${env:H}'], fields")
+    )
+    at = "2026-01-02T03:04:05Z"
+    status, out, err = rendered("shadow", "i.json", "--now", at)
+    assert status == 0
+    assert "\r\nwebhook-timestamp: 1767323045\r\nwebhook-signature: v1,{hmac_sha256:${env:H}}\r\n" in out
+    assert "without the secrets of ${env:H};" in err
+    monkeypatch.setenv("H", "hunter2")
+    status, out, err = rendered("shadow", "i.json", "--now", at, "--reveal")
+    assert status == 0
+    assert re.search(r"\r\nwebhook-signature: v1,[A-Za-z0-9+/]{43}=\r\n", out)
+    assert "hunter2" not in out + err
+    monkeypatch.setenv("H", "whsec_%")
+    status, out, err = rendered("shadow", "i.json", "--reveal")
+    assert "there is no value for env:H that can be used" in err
 
 
 def test_secrets_are_put_in_when_that_is_asked_for(rendered: Rendered, monkeypatch: pytest.MonkeyPatch) -> None:
