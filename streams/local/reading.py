@@ -21,6 +21,10 @@ BATCH = 5_000
 SILENCE_SECONDS = 30.0
 
 
+#: A partition's leader has changed, or has come back; the client asks again by itself, whatever it says of the error.
+PASSING = frozenset({KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH})
+
+
 def _nothing() -> None:
     """No reason to stop."""
 
@@ -90,7 +94,7 @@ class Reader:
             elif error.code() == KafkaError._PARTITION_EOF:
                 # Behind what is no record too: the ends of transactions, and what they have given up.
                 self._next[place] = max(offset, self._next[place])
-            elif error.retriable():
+            elif error.retriable() or error.code() in PASSING:
                 self._trouble = error
             else:
                 raise self._stopped(error)
@@ -111,12 +115,17 @@ class Reader:
 
     def _ends(self, level: IsolationLevel) -> dict[tuple[str, int], int]:
         asked = {TopicPartition(*place): OffsetSpec.latest() for place in self._next}  # type: ignore[no-untyped-call]
-        found = self._admin.list_offsets(asked, isolation_level=level, request_timeout=ASK_SECONDS) if asked else {}
-        try:
-            return {(place.topic, place.partition): one.result().offset for place, one in found.items()}
-        except KafkaException as error:
-            self._check()
-            raise self._stopped(error.args[0]) from error
+        deadline = time.monotonic() + self._silence
+        while asked:
+            found = self._admin.list_offsets(asked, isolation_level=level, request_timeout=ASK_SECONDS)
+            try:
+                return {(place.topic, place.partition): one.result().offset for place, one in found.items()}
+            except KafkaException as error:
+                self._check()
+                if error.args[0].code() not in PASSING or time.monotonic() > deadline:
+                    raise self._stopped(error.args[0]) from error
+                time.sleep(POLL_SECONDS)
+        return {}
 
     def close(self) -> None:
         """Let go of the broker."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from streams.errors import Stop
-from streams.torture.feed import Feed
 from streams.torture.fleet import Fleet, Slot
 from streams.torture.ledger import Event, Ledger
 from streams.torture.schedule import (
@@ -35,11 +35,31 @@ OUTSIDE = "outside"
 TERMINATED = 143
 
 
+class Feeding(Protocol):
+    """What gives them their work."""
+
+    @property
+    def waiting(self) -> int:
+        """About how much has not been done yet."""
+        ...
+
+    def check(self) -> None:
+        """Raises `Stop` when it cannot go on."""
+        ...
+
+    def finish(self) -> None:
+        """No more; returns when Kafka has all that there was. Blocks; raises `Stop`."""
+        ...
+
+
 class Conductor:
     """Used by one thread; all methods block. Raises `Stop` when the run cannot go on, and `Interrupted`."""
 
+    #: What waits, in words.
+    waits = "records wait"
+
     def __init__(
-        self, site: Site, fleet: Fleet, feed: Feed, ledger: Ledger, command: str, say: Callable[[str], None]
+        self, site: Site, fleet: Fleet, feed: Feeding, ledger: Ledger, command: str, say: Callable[[str], None]
     ) -> None:
         self._site, self._fleet, self._feed, self._ledger = site, fleet, feed, ledger
         self._command, self._say = command, say
@@ -60,9 +80,9 @@ class Conductor:
             waiting = self._feed.waiting
             least = waiting if least is None else min(least, waiting)
             at = round(time.monotonic() - self._began, 1)
-            what = told(one, self._command)
+            what = told(one, self._command, self._fleet.what)
             self._ledger.events.append(Event(at, what, waiting))
-            self._say(f"{number + 1}/{len(incidents)}  {what}; {waiting:,} records wait")
+            self._say(f"{number + 1}/{len(incidents)}  {what}; {waiting:,} {self.waits}")
             self._perform(one, following)
         self._ledger.waiting_least = least or 0
 
@@ -137,7 +157,7 @@ class Conductor:
             for death, slot in list(left):
                 late = passed > DEATH_SECONDS
                 if late:
-                    self._ledger.steps_missed.append(f"worker {slot.number} at {fault(death)}")
+                    self._ledger.steps_missed.append(f"{self._fleet.what} {slot.number} at {fault(death)}")
                 if not slot.fallen and (late or (not death.place and passed >= death.after)):
                     self._fleet.kill(slot)
                     self._count(OUTSIDE)
@@ -155,7 +175,7 @@ class Conductor:
         fleet, slot = self._fleet, self._fleet.slot(one.slot)
         fleet.pause(slot)
         if not self._until(fleet.all_ready, READY_SECONDS):
-            self._stuck("while a worker stood still")
+            self._stuck(f"while a {fleet.what} stood still")
         self._site.pause(one.after)
         assigned, starts = _assignments(slot), slot.starts
         fleet.resume(slot)
@@ -166,7 +186,7 @@ class Conductor:
             return slot.starts > starts or _assignments(slot) > assigned
 
         if not self._until(knows, ZOMBIE_SECONDS):
-            self._stuck(f"worker {slot.number} stood still, goes on, and does not know")
+            self._stuck(f"{fleet.what} {slot.number} stood still, goes on, and does not know")
         self._wait_ready()
         self._ledger.zombies += 1
 
@@ -209,8 +229,8 @@ class Conductor:
                 self._fleet.start(slot)
         if not self._until(self._fleet.all_ready, READY_SECONDS):
             raise Stop(
-                f"the workers do not become ready: {'; '.join(self._fleet.unready())}",
-                f"the logs of all workers lie in {self._site.logs}",
+                f"the {self._fleet.what}s do not become ready: {'; '.join(self._fleet.unready())}",
+                f"the logs of all {self._fleet.what}s lie in {self._site.logs}",
             )
 
     def _stuck(self, what: str) -> None:
@@ -222,28 +242,28 @@ def fault(death: Death) -> str:
     return f"{death.place}:{death.nth}" if death.place else ""
 
 
-def told(one: Incident, command: str = "") -> str:
-    """An incident in words. `command`: what restarts the broker, if it is not ours."""
+def told(one: Incident, command: str = "", who: str = "worker") -> str:
+    """An incident in words. `command`: what restarts the broker, if it is not ours. `who`: a worker, or a sender."""
     match one:
         case Deaths():
-            return "kill -9: " + ", ".join(_death(death) for death in one.victims)
+            return "kill -9: " + ", ".join(_death(death, who) for death in one.victims)
         case Zombie():
-            return f"worker {one.slot} stands still past its session"
+            return f"{who} {one.slot} stands still past its session"
         case Join():
-            return "a worker more"
+            return f"a {who} more"
         case Leave():
-            return "a worker fewer"
+            return f"a {who} fewer"
         case BrokerRestart() if command:
             return f"the broker is restarted: {command}"
         case BrokerRestart():
             return f"the broker is {'killed' if one.abrupt else 'stopped'}, back after {one.away:.0f} s"
         case Standstill():
-            return f"all workers stopped for {one.seconds:.0f} s"
+            return f"all {who}s stopped for {one.seconds:.0f} s"
 
 
-def _death(death: Death) -> str:
+def _death(death: Death, who: str) -> str:
     how = f"at {fault(death)}" if death.place else f"from outside after {death.after:.1f} s"
-    return f"worker {death.slot} {how}{' and wiped' if death.wiped else ''}"
+    return f"{who} {death.slot} {how}{' and wiped' if death.wiped else ''}"
 
 
 def _assignments(slot: Slot) -> int:

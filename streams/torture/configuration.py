@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 #: Events of an unknown device wait so long (milliseconds of append time) for its install.
 GRACE = 2_000
 
@@ -76,9 +74,3 @@ def text(prefix: str, partner_url: str) -> str:
         for platform, app in APPS.items()
         for name, partner, event, method, scope in POSTBACKS
     )
-
-
-def write(folder: Path, prefix: str, partner_url: str) -> None:
-    """Write it into `folder`, which is made."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "torture.yaml").write_text(text(prefix, partner_url), encoding="utf-8")

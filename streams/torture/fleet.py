@@ -6,14 +6,15 @@ import re
 import shutil
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from streams import kafka
 from streams.demo.progress import Series
-from streams.engine.faults import VARIABLE
 from streams.errors import Stop
+from streams.faults import VARIABLE
 from streams.local import probing
 from streams.local.guarded import GuardedProcess
 from streams.torture.site import Site
@@ -55,8 +56,9 @@ class Slot:
 
 @dataclass
 class Fleet:
-    """All slots. Used by one thread; nothing waits but what says so."""
+    """All slots. Used by one thread; nothing waits but what says so. `what`: the word for those in them."""
 
+    what: ClassVar[str] = "worker"
     site: Site
     slots: list[Slot] = field(default_factory=list)
     #: By exit status, of workers that nobody ended.
@@ -71,12 +73,15 @@ class Fleet:
         return self.slots[number]
 
     def start(self, slot: Slot, fault: str = "") -> None:
-        """A worker that dies at `fault`, if it is given."""
+        """One that dies at `fault`, if it is given."""
         slot.starts += 1
-        more = {VARIABLE: fault} if fault else {}
-        name = f"worker-{slot.number}-{slot.starts:03}"
-        slot.process = self.site.start(name, "streams.cli.main", "worker", state=slot.state, **more)
+        name = f"{self.what}-{slot.number}-{slot.starts:03}"
+        slot.process = self.launched(slot, name, {VARIABLE: fault} if fault else {})
         slot.fault, slot.begun, slot.ready, slot.paused, slot.fallen = fault, time.monotonic(), False, False, False
+
+    def launched(self, slot: Slot, name: str, more: Mapping[str, str]) -> GuardedProcess:
+        """Its process, started with `more` variables."""
+        return self.site.start(name, "streams.cli.main", "worker", state=slot.state, **more)
 
     def kill(self, slot: Slot) -> None:
         """SIGKILL from outside."""
@@ -133,19 +138,19 @@ class Fleet:
         slot.ended_in_a_row += 1
         if slot.ended_in_a_row > LOOP:
             assert slot.process is not None
-            self.loops.append(f"worker {slot.number}, status {status}")
+            self.loops.append(f"{self.what} {slot.number}, status {status}")
             raise Stop(
-                f"worker {slot.number} ends again and again, with status {status}:\n{slot.process.log_tail()}",
-                f"the logs of all workers lie in {self.site.logs}",
+                f"{self.what} {slot.number} ends again and again, with status {status}:\n{slot.process.log_tail()}",
+                f"the logs of all {self.what}s lie in {self.site.logs}",
             )
         self.start(slot, slot.fault)
 
     def owned(self) -> set[int]:
-        """Partitions of the device stage that the running workers were assigned at last."""
+        """Partitions (of the device stage) that those who run were assigned at last."""
         return {number for slot in self.slots if slot.running for number in owns(slot)}
 
     def all_ready(self) -> bool:
-        """Every worker there is is ready, and all partitions are somebody's."""
+        """Every one there is is ready, and all partitions are somebody's."""
         self.tend()
         there = [slot for slot in self.slots if slot.running]
         partitions = set(range(self.site.settings.partitions))
@@ -154,7 +159,9 @@ class Fleet:
     def unready(self) -> list[str]:
         """Who is not ready, and why."""
         told = (
-            f"worker {slot.number}: {ask(slot, '/readyz')[1] or 'no answer'}" for slot in self.slots if slot.running
+            f"{self.what} {slot.number}: {ask(slot, '/readyz')[1] or 'no answer'}"
+            for slot in self.slots
+            if slot.running
         )
         missing = sorted(set(range(self.site.settings.partitions)) - self.owned())
         return [*(one for one in told if '"ready": true' not in one), *([f"nobody has {missing}"] if missing else [])]

@@ -66,6 +66,15 @@ class Ledger(msgspec.Struct, kw_only=True):
         # A sender that stood still may have lost its partitions, and then repeats what was under way.
         return delivered is None or not (delivered.never or delivered.unknown)
 
+    @property
+    def said(self) -> str:
+        """The verdict in words."""
+        return "PASSED: nothing lost, nothing twice, all states equal" if self.passed else "FAILED"
+
+    def encoded(self) -> bytes:
+        """As JSON, for programs; `passed` stands in it."""
+        return encoded(self)
+
     def rows(self) -> list[tuple[str, str]]:
         """What the table shows: names and values."""
         kills = sum(self.kills.values())

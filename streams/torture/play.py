@@ -18,7 +18,7 @@ from streams.errors import Stop
 from streams.local.guarded import GuardedProcess
 from streams.local.reading import Reader
 from streams.settings import Settings
-from streams.torture import history, ledger, reading, schedule, verdict
+from streams.torture import configuration, history, ledger, reading, schedule, verdict
 from streams.torture.conductor import Conductor, left_out
 from streams.torture.feed import Feed
 from streams.torture.fleet import Fleet
@@ -93,7 +93,8 @@ class Run:
         if options.embedded:
             self._say("starting a broker")
             site.start_broker()
-        configuration = site.make(self._partner() if options.deliver else NOBODY)
+        text = configuration.text(site.ours, self._partner() if options.deliver else NOBODY)
+        in_force = site.make(text)
         feed = self._feed = Feed(site.settings, history.history(options.seed), options.rate, options.waiting)
         conductor = Conductor(site, self._fleet, feed, account, options.restart_broker, self._say)
         feed.start()
@@ -104,7 +105,7 @@ class Run:
             conductor.drain()
         finally:
             self._note()
-        self._judge(configuration)
+        self._judge(in_force)
 
     def _note(self) -> None:
         """What the fleet knows goes into the ledger."""
@@ -114,13 +115,13 @@ class Run:
         account.restart_loops = fleet.loops
         account.seconds = round(time.monotonic() - self._began, 1)
 
-    def _judge(self, configuration: Configuration) -> None:
+    def _judge(self, in_force: Configuration) -> None:
         site, account = self._site, self.ledger
         if self._options.deliver:
             self._others.append(site.start("sender", "streams.cli.main", "sender"))
         self._say("reading what the workers wrote, and what they must have written")
         check = site.interrupts.check
-        reference = reading.wanted(site.settings, configuration, check)
+        reference = reading.wanted(site.settings, in_force, check)
         wanted, seen = reference.picture, reading.seen(site.settings, check)
         account.records, account.jobs = reference.records, len(wanted.jobs)
         account.states = sum(map(len, wanted.rows.values()))

@@ -100,10 +100,10 @@ def schedule(seed: int, counts: Counts) -> tuple[Incident, ...]:
     ]
     incidents += [Standstill(counts.standstill)] * counts.standstills
     rng.shuffle(incidents)
-    return tuple(_with_leaves(incidents))
+    return tuple(with_leaves(incidents))
 
 
-def _with_leaves(incidents: list[Incident]) -> Iterator[Incident]:
+def with_leaves(incidents: list[Incident]) -> Iterator[Incident]:
     """Every second worker that would join leaves instead: there is one more than usual, or none."""
     joined = False
     for one in incidents:

@@ -26,7 +26,7 @@ from streams.errors import Stop
 from streams.local.broker import EmbeddedBroker
 from streams.local.guarded import GuardedProcess
 from streams.settings import PREFIX, Settings, environment
-from streams.torture import configuration, removal
+from streams.torture import removal
 
 HOST = "127.0.0.1"
 REACH_SECONDS = 60.0
@@ -83,11 +83,12 @@ class Site:
             update={"bootstrap_servers": self.broker.bootstrap, "kafka_options": {}, "replication": 1}
         )
 
-    def make(self, partner_url: str) -> Configuration:
-        """Topics and configuration; what is in force then. Blocks; raises `Stop`."""
+    def make(self, text: str) -> Configuration:
+        """Topics, and the configuration of this file; what is in force then. Blocks; raises `Stop`."""
         settings, folder = self.settings, self.folder / "config"
         admin = reach(settings, REACH_SECONDS)
-        configuration.write(folder, self.ours, partner_url)
+        folder.mkdir()
+        (folder / "torture.yaml").write_text(text, encoding="utf-8")
         sources = apply.load(settings, folder).sources
         plan = topics.plan(sources, settings.topic_prefix, {}, settings.partitions, settings.worker_id)
         self._made = True

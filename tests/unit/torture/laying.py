@@ -25,7 +25,7 @@ NAMES = Names("delivery", "decisions", "dead-letters", "users", worker="w")
 def load() -> Configuration:
     """The configuration of a run, as generation 0."""
     with tempfile.TemporaryDirectory() as folder:
-        configuration.write(Path(folder), "", "http://127.0.0.1:9")
+        (Path(folder) / "torture.yaml").write_text(configuration.text("", "http://127.0.0.1:9"))
         return load_directory(Path(folder))
 
 
