@@ -8,11 +8,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo install lint test unit bench format lock schemas docs clean
+.PHONY: help demo install lint test unit bench bench-delivery format lock schemas docs clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 22
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 install: $(INSTALLED) ## the virtual environment with everything that developing needs
 
@@ -40,6 +40,9 @@ unit: $(INSTALLED) ## the tests that need no broker
 
 bench: $(INSTALLED) ## the benchmarks, against a real broker (20 minutes); options: BENCH="--suite race --rounds 5"
 	$(BIN)/python -m tests.benchmarks $(BENCH)
+
+bench-delivery: $(INSTALLED) ## those of the sender (an hour); options: BENCH="--suite speed --rounds 1"
+	$(BIN)/python -m tests.benchmarks.delivery $(BENCH)
 
 format: $(INSTALLED) ## put the code into shape
 	$(BIN)/ruff check --fix .

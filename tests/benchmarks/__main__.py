@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
-from tests.benchmarks import latency, machine, memory, stand, suites, tables
+from tests.benchmarks import conduct, latency, memory, suites, tables
 from tests.benchmarks.contest import CONTESTANTS
 from tests.benchmarks.workload import DEVICES
 
@@ -36,41 +33,10 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Run, and print each suite's table when it is complete. The file is written anew after every run. A suite that
-    breaks off does not keep the next one from running; 1 then.
-    """
+    """Run, and print each suite's table when it is complete; 1 when one broke off."""
     arguments = parse()
     names = list(suites.SUITES) if "all" in arguments.suite else arguments.suite
-    document: dict[str, Any] = {
-        "machine": machine.described(),
-        "arguments": vars(arguments) | {"json": str(arguments.json)},
-        "runs": [],
-    }
-    print(tables.described(document), flush=True)
-    broken = False
-    for name in names:
-        runs: list[suites.Run] = []
-        try:
-            for run in suites.SUITES[name](arguments):
-                runs.append(run)
-                document["runs"].append(run)
-                arguments.json.write_text(json.dumps(document, indent=1))
-                print(line(run), flush=True)
-        except (stand.Broken, subprocess.CalledProcessError) as error:
-            print(f"{name} broke off: {error}", file=sys.stderr, flush=True)
-            broken = True
-        if name in tables.TABLES:
-            print(f"\n{tables.markdown(name, runs)}", flush=True)
-    return int(broken)
-
-
-def line(run: suites.Run) -> str:
-    """A run for the eye."""
-    what = " ".join(f"{value:,}" if isinstance(value, int) else str(value) for value in run["what"].values())
-    found = ", ".join(
-        f"{name} {value:,.1f}" for name, value in run["measured"].items() if isinstance(value, int | float)
-    )
-    return f"{run['suite']}: {what}: {found}"
+    return conduct.conduct({name: suites.SUITES[name] for name in names}, tables.TABLES, arguments)
 
 
 if __name__ == "__main__":

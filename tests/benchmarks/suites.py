@@ -11,24 +11,14 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from tests.benchmarks import latency, memory, vocabulary
+from tests.benchmarks.conduct import Runs, Suite
 from tests.benchmarks.contest import Task, contest
 from tests.benchmarks.stand import Broken
 
-
-class Run(TypedDict):
-    """One measurement: which suite, of what, and the figures. Runs of the same `what` are rounds."""
-
-    suite: str
-    what: dict[str, Any]
-    measured: dict[str, Any]
-
-
-Runs = Iterator[Run]
 CODECS = ("zstd", "lz4", "snappy", "none")
 #: A stock agent takes so many times longer, and gets so many records less.
 STOCK_SHARE = 4
@@ -143,7 +133,7 @@ def _other(module: str, *arguments: str) -> dict[str, Any]:
         return found
 
 
-SUITES: dict[str, Callable[[argparse.Namespace], Runs]] = {
+SUITES: dict[str, Suite] = {
     "race": race,
     "full": full,
     "latency": latencies,

@@ -114,9 +114,8 @@ def _row(what: tuple[Any, ...], measured: Sequence[Mapping[str, Any]], table: Ta
     return Row(what, medians, len(measured), apart)
 
 
-def markdown(name: str, runs: Iterable[Mapping[str, Any]]) -> str:
+def markdown(table: Table, runs: Iterable[Mapping[str, Any]]) -> str:
     """A suite's table; empty without runs."""
-    table = TABLES[name]
     found = rows(runs, table)
     if not found:
         return ""
@@ -160,14 +159,14 @@ def described(document: Mapping[str, Any]) -> str:
     )
 
 
-def document_tables(document: Mapping[str, Any]) -> str:
-    """All of a file."""
+def document_tables(document: Mapping[str, Any], known: Mapping[str, Table] = TABLES) -> str:
+    """All of a file. `known`: by suite."""
     names = dict.fromkeys(run["suite"] for run in document["runs"])
     parts = [described(document)]
     for name in names:
         of = [run for run in document["runs"] if run["suite"] == name]
-        if name in TABLES:
-            parts.append(markdown(name, of))
+        if name in known:
+            parts.append(markdown(known[name], of))
         else:
             parts.append(f"**{name}**\n\n```json\n{json.dumps([one['measured'] for one in of], indent=1)}\n```\n")
     return "\n".join(parts)

@@ -86,7 +86,7 @@ def produce(bootstrap: str, topic: str, records: Iterable[Sent], **options: str 
 
 def read_topic(bootstrap: str, topic: str, *, within: float = 30.0) -> list[Read]:
     """All committed records of `topic`, up to its end as it is now, by partition and offset. KeyError: no such one."""
-    return sorted(_records(bootstrap, topic, within))
+    return sorted(records(bootstrap, topic, within))
 
 
 def values(bootstrap: str, topic: str, *, within: float = 30.0) -> list[bytes]:
@@ -94,7 +94,8 @@ def values(bootstrap: str, topic: str, *, within: float = 30.0) -> list[bytes]:
     return [record.value for record in read_topic(bootstrap, topic, within=within) if record.value is not None]
 
 
-def _records(bootstrap: str, topic: str, within: float) -> Iterator[Read]:
+def records(bootstrap: str, topic: str, within: float = 30.0) -> Iterator[Read]:
+    """All committed records of `topic`, up to its end as it is now, as they come. KeyError: no such one."""
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
