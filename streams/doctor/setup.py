@@ -102,7 +102,9 @@ def needed(live: Configuration) -> dict[str, list[str]]:
     wanted: dict[str, list[str]] = {}
     active = [postback for postback in live.postbacks if postback.status == "active"]
     users = {postback.partner for postback in active}
-    things = [(f"partner {one.id}", one.fields) for one in live.partners if one.id in users]
+    things: list[tuple[str, Any]] = [
+        (f"partner {one.id}", (one.fields, one.signing_secrets)) for one in live.partners if one.id in users
+    ]
     things += [(f"postback {one.id}", msgspec.to_builtins(one.endpoint)) for one in active]
     for owner, thing in things:
         for text in _texts(thing):

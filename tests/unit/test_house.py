@@ -99,13 +99,37 @@ PURE = frozenset(
         "streams.delivery.breaker",
         "streams.delivery.counts",
         "streams.delivery.course",
+        "streams.delivery.echoes",
+        "streams.delivery.http.origins",
+        "streams.delivery.http.requests",
         "streams.delivery.jobs",
         "streams.delivery.lanes",
+        "streams.delivery.needs",
         "streams.delivery.offsets",
+        "streams.delivery.outcome",
         "streams.delivery.receipts",
         "streams.delivery.retry",
+        "streams.delivery.schedule",
         "streams.delivery.settling",
+        "streams.delivery.shares",
+        "streams.delivery.signing",
         "streams.delivery.tiers",
+        "streams.delivery.written",
+        "streams.delivery.telling",
+        "streams.pauses",
+        "streams.trial",
+        "streams.tail.asked",
+        "streams.tail.last",
+        "streams.tail.lines",
+        "streams.tail.meant",
+        "streams.tail.ordering",
+        "streams.letters.again",
+        "streams.letters.asked",
+        "streams.letters.found",
+        "streams.letters.groups",
+        "streams.letters.pace",
+        "streams.letters.portions",
+        "streams.letters.shown",
         "streams.local.exchange",
         "streams.lookups.answer",
         "streams.lookups.routing",
@@ -126,6 +150,9 @@ PURE = frozenset(
         "streams.demo.counts",
         "streams.demo.expected",
         "streams.demo.verdict",
+        "streams.torture.delivery.account",
+        "streams.torture.delivery.judging",
+        "streams.torture.delivery.partners",
         "streams.torture.ledger",
         "streams.torture.picture",
         "streams.torture.reference",
@@ -134,7 +161,10 @@ PURE = frozenset(
 )
 
 #: What every process needs and any room of the shell may use.
-GROUND = frozenset(f"streams.{name}" for name in ("errors", "settings", "clock", "logs", "metrics", "probes", "kafka"))
+GROUND = frozenset(
+    f"streams.{name}"
+    for name in ("errors", "settings", "clock", "faults", "logs", "metrics", "probes", "kafka", "interpreter")
+)
 CORE = frozenset({"schemas", "streams.templates", "streams.attribution", "streams.postbacks"})
 
 #: Room or module → what of ours it may import. Imports run one way along the story of a record.
@@ -171,6 +201,23 @@ ROOMS = {
     "streams.explain": GROUND
     | CORE
     | {"streams.sources", "streams.engine", "streams.delivery", "streams.config", "streams.topics"},
+    # Whom a name means, and what is in force.
+    "streams.pauses": GROUND | CORE | {"streams.config"},
+    # What would be made of a job, and of an answer.
+    "streams.trial": GROUND | CORE | {"streams.delivery.outcome", "streams.delivery.retry"},
+    # It reads partitions as `ringback explain` does.
+    "streams.tail": GROUND | CORE | {"streams.config", "streams.explain.scanning"},
+    # It puts input through the worker's rules once more, and reads as `ringback explain` does.
+    "streams.letters": GROUND
+    | CORE
+    | {
+        "streams.topics",
+        "streams.engine",
+        "streams.delivery.course",
+        "streams.delivery.jobs",
+        "streams.explain.scanning",
+        "streams.replay",
+    },
     # It tells a state as `ringback state` does.
     "streams.lookups": GROUND | CORE | {"streams.engine", "streams.explain.timeline", "streams.explain.told"},
     "streams.cli": frozenset({"schemas", "streams"}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from schemas.config import App, Configuration, Endpoint, Parameter, Partner, Postback
@@ -46,6 +47,13 @@ def test_references_are_found_wherever_a_request_may_have_them() -> None:
         "env:IN_BODY": ["postback b"],
         "env:IN_MODIFIER": ["postback c"],
     }
+
+
+def test_the_secrets_that_requests_are_signed_with_are_needed() -> None:
+    live = site(postback("a", "acme"), acme={}).configuration
+    (partner,) = live.partners
+    signs = msgspec.structs.replace(partner, signing_secrets=("${env:NEW}", "${env:OLD}"))
+    assert list(setup.needed(msgspec.structs.replace(live, partners=(signs,)))) == ["env:NEW", "env:OLD"]
 
 
 def test_what_is_never_sent_needs_no_secret() -> None:

@@ -191,6 +191,12 @@ def to_shadow() -> Sent:
     return sent
 
 
+def to_purged() -> Sent:
+    sent = Sent()
+    sent.controls[Target("purge-partner", "acme")] = Control(purge_before=START + DAY)
+    return sent
+
+
 def to_removed() -> Sent:
     sent = Sent()
     sent.world.configuration = copy(sent.world.configuration, postbacks=(), partners=(Partner(id="x", name="X"),))
@@ -224,6 +230,7 @@ WAITS = {
     "overdue": (Sent, "was due 2026-01-01T00:00:00Z, 1 min ago, and has no receipt since: does a sender of the group"),
     "too_old": (too_old, "is 2 d old, more than the partner's `max_age` 1 d, and has no receipt"),
     "to_shadow": (to_shadow, "the postback is in `shadow` by now"),
+    "to_purged": (to_purged, "is not sent: an operator has purged what waited for its partner or postback"),
     "to_removed": (to_removed, "the partner acme is gone from the configuration"),
 }
 
