@@ -139,7 +139,7 @@ def test_what_comes_is_followed_also_over_a_restart_of_the_broker(tmp_path: Path
         ):
             eventually(lambda: tail.lines and stopped.lines, within=30)
             bench.write(topic, [Sent(encoded(n), b"k", n % 2) for n in (1, 2)])
-            eventually(lambda: len(tail.lines) == 3)
+            eventually(lambda: len(tail.lines) == len(stopped.lines) == 3)
             assert tail.lines == [encoded(n) + b"\n" for n in range(3)]
             assert b"partition 1, offset 0" in tail.notes[0]
 
