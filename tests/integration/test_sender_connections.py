@@ -8,7 +8,6 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -18,13 +17,11 @@ from tests.support.talking import (
     BODY,
     EMPTY,
     HEAD,
-    WAYS,
     Server,
     Way,
     a_wire,
     answering,
     get,
-    named,
     server,
     timed,
     whole_request,
@@ -32,19 +29,6 @@ from tests.support.talking import (
 from tests.support.waiting import eventually_async
 
 PLENTY = 5_000
-
-
-@pytest.fixture
-async def wire() -> AsyncIterator[HttpWire]:
-    async with a_wire() as made:
-        yield made
-
-
-@pytest.fixture(params=WAYS, ids=named)
-def way(request: pytest.FixtureRequest) -> Way:
-    """Each test that takes it is run with all schemes and methods."""
-    assert isinstance(request.param, Way)
-    return request.param
 
 
 def shapes(asked: Server) -> list[int]:

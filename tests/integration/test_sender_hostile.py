@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,13 +31,11 @@ from tests.support.sending import job_for, partner_named
 from tests.support.talking import (
     EMPTY,
     HEAD,
-    WAYS,
     Server,
     Way,
     a_wire,
     answering,
     get,
-    named,
     says,
     server,
     whole_request,
@@ -53,19 +51,6 @@ class Told(list[Outcome]):
 
     def begin(self, wire: HttpWire, url: str, timeout_ms: int = PLENTY) -> Sending | None:
         return wire.begin(get(url), timeout_ms, self.append)
-
-
-@pytest.fixture
-async def wire() -> AsyncIterator[HttpWire]:
-    async with a_wire() as made:
-        yield made
-
-
-@pytest.fixture(params=WAYS, ids=named)
-def way(request: pytest.FixtureRequest) -> Way:
-    """Each test that takes it is run with all schemes and methods."""
-    assert isinstance(request.param, Way)
-    return request.param
 
 
 def descriptors() -> int:

@@ -8,7 +8,6 @@ import json
 import socket
 import struct
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +25,6 @@ ROOT = Path(__file__).parents[2]
 PLENTY = 5_000
 #: Linux 6.3: from which ports a socket may choose its own, the upper one in the higher half.
 IP_LOCAL_PORT_RANGE = 51
-
-
-@pytest.fixture
-async def wire() -> AsyncIterator[HttpWire]:
-    async with a_wire() as made:
-        yield made
 
 
 async def test_without_file_descriptors_nothing_is_charged_and_connections_that_wait_are_given_up() -> None:

@@ -7,7 +7,6 @@ import socket
 import ssl
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -17,7 +16,7 @@ from streams.local.partner import Partner
 from streams.settings import Settings
 from tests.support import certificates
 from tests.support.sending import Bench, configuration, job_for, postback_named, sending
-from tests.support.talking import EMPTY, LOOPBACK, a_wire, answering, get
+from tests.support.talking import EMPTY, LOOPBACK, answering, get
 from tests.support.waiting import eventually_async
 
 PLENTY = 5_000
@@ -26,12 +25,6 @@ REFUSED = {
     "self-signed": "self-signed certificate",
     "elsewhere": "IP address mismatch, certificate is not valid for '127.0.0.1'.",
 }
-
-
-@pytest.fixture
-async def wire() -> AsyncIterator[HttpWire]:
-    async with a_wire() as made:
-        yield made
 
 
 @pytest.mark.parametrize(("name", "reason"), REFUSED.items(), ids=list(REFUSED))

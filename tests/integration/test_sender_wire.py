@@ -7,7 +7,6 @@ import gzip
 import socket
 import time
 import tracemalloc
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -16,23 +15,10 @@ from streams.delivery.wire import HttpWire
 from streams.local.exchange import Answer
 from streams.local.partner import Partner
 from tests.support import certificates
-from tests.support.talking import EMPTY, HEAD, WAYS, Talk, Way, a_wire, answering, get, named, says, server, timed
+from tests.support.talking import EMPTY, HEAD, Talk, Way, answering, get, says, server, timed
 
 #: Enough for every answer that comes at once.
 PLENTY = 5_000
-
-
-@pytest.fixture
-async def wire() -> AsyncIterator[HttpWire]:
-    async with a_wire() as made:
-        yield made
-
-
-@pytest.fixture(params=WAYS, ids=named)
-def way(request: pytest.FixtureRequest) -> Way:
-    """Each test that takes it is run with all schemes and methods."""
-    assert isinstance(request.param, Way)
-    return request.param
 
 
 @pytest.mark.parametrize(
