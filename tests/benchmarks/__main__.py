@@ -16,7 +16,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     choices = (*suites.SUITES, "all")
     parser.add_argument("--suite", nargs="+", choices=choices, default=list(suites.DEFAULT), metavar="SUITE")
-    parser.add_argument("--records", type=int, default=120_000, help="payments; the stock agent gets a quarter of them")
+    parser.add_argument("--records", type=int, default=120_000, help="payments; the stock agents get a quarter of them")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--codec", default="zstd", choices=("none", "lz4", "zstd", "snappy", "gzip"))
     parser.add_argument("--devices", type=int, default=DEVICES)

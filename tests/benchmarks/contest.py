@@ -108,7 +108,8 @@ def _quix(guarantee: str) -> Launch:
 
 CONTESTANTS: dict[str, Launch] = {
     "worker": worker,
-    "stock": _module("tests.benchmarks.stock"),
+    "stock": _module("tests.benchmarks.stock", "plain"),
+    "stock-tuned": _module("tests.benchmarks.stock", "tuned"),
     "quix": _quix("at-least-once"),
     "quix-eos": _quix("exactly-once"),
     "floor": _module("tests.benchmarks.floor", "transactions"),

@@ -1,22 +1,26 @@
 """The peer: the same decisions as a stock Faust agent makes them, one record at a time, with a stock RocksDB table.
 
-Settings beyond the defaults, each for speed: a producer that gathers for 20 ms, in batches of 256 KiB, instead of
-sending each record at once; no web server; no look for a leader; no debug lines. At-least-once, the default.
+`stock` is Faust as it comes, but for what has nothing to do with its speed: the codec, no web server, no look for a
+leader. `stock-tuned` has what makes it faster without another line of code: a producer that gathers for 20 ms, in
+batches of 256 KiB, instead of sending each record at once; no debug lines. At-least-once, the default.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
 import faust
 
 from tests.benchmarks.common import INPUT, OneByOne
 from tests.benchmarks.workload import PARTITIONS
 
+TUNED: dict[str, Any] = {"producer_linger": 0.02, "producer_max_batch_size": 262_144}
 
-def main(bootstrap: str, prefix: str, codec: str, folder: str) -> None:
-    """Run until ended."""
+
+def main(bootstrap: str, prefix: str, codec: str, folder: str, how: str) -> None:
+    """Run until ended. `how` is `plain` or `tuned`."""
     deciding = OneByOne(prefix)
     app = faust.App(
         f"{prefix}stock",
@@ -27,10 +31,9 @@ def main(bootstrap: str, prefix: str, codec: str, folder: str) -> None:
         topic_disable_leader=True,
         web_enabled=False,
         producer_compression_type=None if codec == "none" else codec,
-        producer_linger_ms=20,
-        producer_max_batch_size=262_144,
         key_serializer="raw",
         value_serializer="raw",
+        **(TUNED if how == "tuned" else {}),
     )
     table = app.Table("states", key_type=bytes, value_type=bytes, partitions=PARTITIONS)
     records = app.topic(INPUT, key_type=bytes, value_type=bytes)
@@ -46,8 +49,9 @@ def main(bootstrap: str, prefix: str, codec: str, folder: str) -> None:
             for key, value in jobs:
                 await delivery.send(key=key, value=value, partition=m.partition)
 
-    # Mode lets every debug line be made and drops it at the end.
-    logging.disable(logging.INFO)
+    if how == "tuned":
+        # Mode lets every debug line be made and drops it at the end.
+        logging.disable(logging.INFO)
     sys.argv = ["faust", "worker", "--without-web", "-l", "warn"]
     app.main()
 

@@ -20,7 +20,8 @@ from tests.benchmarks.contest import Task, contest
 from tests.benchmarks.stand import Broken
 
 CODECS = ("zstd", "lz4", "snappy", "none")
-#: A stock agent takes so many times longer, and gets so many records less.
+STOCK = frozenset({"stock", "stock-tuned"})
+#: They take so many times longer, and get so many records less.
 STOCK_SHARE = 4
 #: Of the jobs of the suite `processes`: by then both have joined, and none has run out yet.
 MIDDLE = (0.4, 0.9)
@@ -28,13 +29,13 @@ MIDDLE = (0.4, 0.9)
 
 def race(arguments: argparse.Namespace) -> Runs:
     """All contestants on the same task. Raises Broken when their jobs are not the same: those of the records that the
-    stock agent gets too, and among the others all.
+    stock agents get too, and among the others all.
     """
     shared = arguments.records // STOCK_SHARE
     checksums: dict[int, str] = {}
     for _ in range(arguments.rounds):
         for name in arguments.only:
-            records = shared if name == "stock" else arguments.records
+            records = shared if name in STOCK else arguments.records
             task = Task(records, arguments.codec, devices=arguments.devices, shared=shared)
             measured = contest(name, task)
             for size, checksum in ((records, measured["checksum"]), (shared, measured["shared"])):

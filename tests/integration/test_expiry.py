@@ -134,8 +134,10 @@ def test_the_states_of_the_silent_are_deleted_also_over_a_kill_and_who_comes_bac
     assert killed.wait(60) == 128 + signal.SIGKILL, killed.output()
     assert game.in_changelog("device") == (SILENT + ACTIVE - AT_ONCE, AT_ONCE)
     assert game.in_stores("device") == SILENT + ACTIVE
+    # The other stage goes through its rows at the same time: it may have deleted some before the kill.
+    already = game.in_changelog("user")[1]
     worker = game.worker()
-    eventually(lambda: counted(worker, FORGOTTEN, USER) == SILENT, within=60)
+    eventually(lambda: counted(worker, FORGOTTEN, USER) == SILENT - already, within=60)
     eventually(lambda: counted(worker, FORGOTTEN, DEVICE) == SILENT - AT_ONCE, within=60)
     assert [game.in_changelog(stage) for stage in ("device", "user")] == [(ACTIVE, SILENT)] * 2
 

@@ -28,7 +28,8 @@ def test_the_checksum_of_the_first_is_that_of_who_gets_no_more() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "odd", "same"), [("", -1, True), ("stock", 3, False), ("worker", 3, False), ("floor", 30, False)]
+    ("name", "odd", "same"),
+    [("", -1, True), ("stock", 3, False), ("stock-tuned", 3, False), ("worker", 3, False), ("floor", 30, False)],
 )
 def test_every_contestant_is_compared(name: str, odd: int, same: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     def measured(who: str, task: contest.Task) -> dict[str, Any]:
@@ -36,9 +37,11 @@ def test_every_contestant_is_compared(name: str, odd: int, same: bool, monkeypat
         return {"checksum": contest.checksum(made), "shared": contest.checksum(made, task.shared)}
 
     monkeypatch.setattr(suites, "contest", measured)
-    given = argparse.Namespace(rounds=1, only=["worker", "stock", "floor"], records=40, codec="none", devices=10)
+    given = argparse.Namespace(
+        rounds=1, only=["worker", "stock", "stock-tuned", "floor"], records=40, codec="none", devices=10
+    )
     if same:
-        assert len(list(suites.race(given))) == 3
+        assert len(list(suites.race(given))) == 4
     else:
         with pytest.raises(Broken, match="other jobs"):
             list(suites.race(given))
