@@ -31,7 +31,7 @@ FIRST_GUESS_MS = 20.0
 #: A request that has been under way for so long may hang: from then on its age counts, before it has ended.
 HANGING_MS = 1_000
 #: A lane drains when its last job starts within so long, and one after the other in so short a time (ms).
-DRAINS_MS = 1_000
+DRAINS_MS = 2_000
 DRAINS_SPACING_MS = 10
 #: A partner without a rate that was down is not sent at once what has gathered meanwhile: what comes due when it has
 #: been down for some time waits for this part of that time beyond the breaker's pause.
@@ -153,7 +153,8 @@ class Lane(Generic[T]):
         `saturated`: this process is at its limit, so that the partner seems slower than it is; then only a rate, a
         hold or requests that hang send jobs away. `free` is the memory left for jobs of all lanes: one that does not
         drain has half of it at most. So however many are slow, each takes less than the one before, and there is
-        always some left for the others.
+        always some left for the others. One that drains may have the last of it, and more: it is soon given back, and
+        until then nothing is read.
         """
         has_memory = free is None or free > 1
         if reserved is None and has_memory and self._is_free(now) and (not self._gap or self._schedule.free <= now):
@@ -183,10 +184,11 @@ class Lane(Generic[T]):
         return self.reserve(now) if reserved is None else self._postpone(now)
 
     def _add(self, item: T, reserved: Reserved | None, now: int) -> None:
-        if reserved is not None or self._schedule.free <= now or self._is_free(now):
+        free = self._schedule.free <= now or self._schedule.leaves(self.wait(now), now)
+        if reserved is not None or free or self._is_free(now):
             self.queue.append(item)
         else:
-            self._add_later(item, self._schedule.give(now, self._reserved_spacing()))
+            self._add_later(item, self._schedule.give(now, self._reserved_spacing(), now))
 
     def _add_later(self, item: T, place: float) -> None:
         self._numbers += 1
@@ -213,7 +215,7 @@ class Lane(Generic[T]):
     def _fits(self, reserved: Reserved | None, now: int, free: int | None) -> bool:
         """Whether a job can be expected to start soon, and there is memory for it."""
         wait = self.wait(now)
-        if reserved is None:
+        if reserved is None and not self._schedule.leaves(wait, now):
             wait = max(wait, self._schedule.free - now)
         if wait > self.limits.soon:
             return False
@@ -234,7 +236,7 @@ class Lane(Generic[T]):
         earliest = max(begins + len(self.queue) * spacing, float(now + self.limits.soon))
         if not self._gap and self.breaker.down_since is not None:
             earliest = max(earliest, begins + SPREAD * (now - self.breaker.down_since))
-        return ceil(self._schedule.give(min(earliest, float(now + FARTHEST_RESERVATION)), spacing))
+        return ceil(self._schedule.give(min(earliest, float(now + FARTHEST_RESERVATION)), spacing, now))
 
     def _postpone(self, now: int) -> int:
         """The lane is behind its schedule: so much later is all that waits. What is queued lasts for longer."""
@@ -259,7 +261,7 @@ class Lane(Generic[T]):
         spacing = self._reserved_spacing()
         begins = max(self.blocked_until(now), now + self.limits.soon)
         if gone:
-            self._schedule.free = max(self._schedule.free, begins + len(gone) * spacing)
+            self._schedule.cover(begins, begins + len(gone) * spacing, now)
         shed = [(item, ceil(begins + place * spacing)) for place, item in enumerate(gone)]
         if self._later and max(self._later)[0] > now + (AHEAD + 0.5) * self.limits.soon:
             shed += [(item, ceil(place)) for place, _, item in self._later]

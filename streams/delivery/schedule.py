@@ -29,24 +29,40 @@ class Schedule:
     def __init__(self) -> None:
         #: The first time that is nobody's. It may lie in the past.
         self.free = 0.0
+        #: Nothing was given for before this; once it is past, it says nothing.
+        self.begins = 0.0
         self._moved_at: list[int] = []
         #: By how much all has been moved, before the first of the moves, and after each of them.
         self._totals = [0.0]
 
-    def give(self, earliest: float, spacing: float) -> float:
+    def give(self, earliest: float, spacing: float, now: int) -> float:
         """The first time that is free and not before `earliest`; the next one is `spacing` later."""
         at = max(self.free, earliest)
+        if self.free <= now:
+            self.begins = at
         self.free = at + spacing
         return at
 
+    def leaves(self, wait: float, now: int) -> bool:
+        """Whether what waits for so long (ms) starts before all that was given for later."""
+        return now + wait < self.begins
+
+    def cover(self, begins: float, ends: float, now: int) -> None:
+        """All between these times is given."""
+        if self.free <= now:
+            self.begins = begins
+        self.begins, self.free = min(self.begins, begins), max(self.free, ends)
+
     def clear(self) -> None:
         """What was given is no longer waited for."""
-        self.free = 0.0
+        self.free = self.begins = 0.0
 
     def move(self, by: float, now: int) -> None:
         """All that is given for later than now is so much later; what is written down from now on knows it."""
         if self.free > now:
             self.free += by
+        if self.begins > now:
+            self.begins += by
         while self._moved_at and self._moved_at[-1] > now:
             # The clock was put back. What it did is forgotten: nobody is to be moved by it again and again.
             self._moved_at.pop()

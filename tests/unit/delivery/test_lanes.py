@@ -235,9 +235,24 @@ def test_however_many_lanes_are_slow_there_is_memory_left_for_another(slow: int,
     assert lane(max_in_flight=10).offer(0, None, NOW, free=free) is None
 
 
-def test_a_lane_that_drains_may_have_all_the_memory() -> None:
-    one = lane(max_in_flight=100)
-    assert all(one.offer(number, None, NOW, free=1_000 - number) is None for number in range(999))
+def test_a_lane_that_drains_may_have_all_the_memory_and_what_was_read_beyond_it() -> None:
+    for slots in (5, 100):
+        one = lane(max_in_flight=slots)
+        assert all(one.offer(number, None, NOW, free=400 - number) is None for number in range(420))
+
+
+def test_a_job_that_found_no_memory_sends_those_behind_it_away_only_when_they_would_be_in_its_way() -> None:
+    one = lane(max_in_flight=1)
+    assert one.offer(0, None, NOW, free=1_000) is None
+    assert one.offer(1, None, NOW, free=1) == NOW + 8_000
+    assert one.offer(2, None, NOW, free=1_000) is None
+    # Until the time that was given: from then on newcomers stand in line behind it.
+    for number in range(3, 500):
+        one.offer(number, None, NOW)
+    assert len(one.queue) == 8_000 // 20 - 1
+    at = one.offer(500, None, NOW)
+    assert at is not None
+    assert at > NOW + 8_000
 
 
 def test_an_open_breaker_sends_nothing_and_then_one_at_a_time() -> None:

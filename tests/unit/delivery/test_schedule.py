@@ -12,15 +12,15 @@ NOW = 1_760_000_000_000
 
 def test_times_are_given_one_behind_the_other() -> None:
     one = Schedule()
-    assert [one.give(NOW, 20.0) for _ in range(3)] == [NOW, NOW + 20, NOW + 40]
-    assert one.give(NOW + 1_000, 20.0) == NOW + 1_000
+    assert [one.give(NOW, 20.0, NOW) for _ in range(3)] == [NOW, NOW + 20, NOW + 40]
+    assert one.give(NOW + 1_000, 20.0, NOW) == NOW + 1_000
 
 
 def test_what_was_given_before_a_move_moves_with_it_and_what_is_given_after_it_does_not() -> None:
     one = Schedule()
-    before = Reserved(int(one.give(NOW + 10_000, 100.0)), NOW)
+    before = Reserved(int(one.give(NOW + 10_000, 100.0, NOW)), NOW)
     one.move(5_000, NOW + 1_000)
-    after = Reserved(int(one.give(NOW, 100.0)), NOW + 1_001)
+    after = Reserved(int(one.give(NOW, 100.0, NOW)), NOW + 1_001)
     assert one.place(before, NOW + 2_000) == NOW + 15_000
     assert one.place(after, NOW + 2_000) == after.at == NOW + 15_100
 
