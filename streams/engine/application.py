@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any, cast
 
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 #: A worker lets the group hear of it so often (seconds); more often when its session is short.
 HEARTBEAT_S = 2.0
+#: What is cancelled in the end has so long (seconds) to notice.
+CANCEL_S = 0.1
 
 
 class Boot(BootStrategy):
@@ -40,6 +43,16 @@ class Worker(faust.Worker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "override_logging": False, "redirect_stdouts": False, "quiet": True})
         self.spinner = None
+
+    def _gather_all(self) -> None:
+        """What tasks are left have nothing more to do: Faust would wait a second for them, and cancel them then."""
+        if left := asyncio.all_tasks(self.loop):
+            for task in left:
+                task.cancel()
+            self.loop.run_until_complete(asyncio.wait(left, timeout=CANCEL_S))
+
+    async def _sentinel_task(self) -> None:
+        """Faust would let the loop turn for another second."""
 
 
 class App(faust.App):
@@ -79,6 +92,8 @@ class App(faust.App):
         self.engine.stop_starting()
         await self.engine.drain()
         self.engine.ending.hurry()
+        if self._consumer is not None:
+            cast(transport.Consumer, self._consumer).commit_no_longer()
         await super().on_stop()
 
     async def on_shutdown(self) -> None:

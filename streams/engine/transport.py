@@ -20,6 +20,7 @@ from aiokafka.protocol.group import JoinGroupRequest
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
+from mode.utils.futures import notify
 
 from streams import kafka
 from streams.engine import budgets, exits, static
@@ -44,6 +45,8 @@ FETCH_GRACE_S = 0.25
 HEARTBEAT_S = 2.0
 #: The group's coordinator hears within so long (seconds) that this process leaves, or misses it later.
 LEAVE_S = 2.0
+#: A commit for the group is answered within so long (seconds), or has failed; when the process ends, within less.
+COMMIT_S, LAST_COMMIT_S = 5.0, 1.0
 MAX_POLL_RECORDS = 4_000
 
 
@@ -172,6 +175,8 @@ class Consumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         #: What may be committed for the group: the offsets behind acknowledged batches.
         self._applied: dict[TP, int] = {}
+        #: Done when no commit is waited for any more.
+        self._committed_enough: asyncio.Future[None] = self.loop.create_future()
 
     @property
     def _engine(self) -> Engine:
@@ -250,6 +255,10 @@ class Consumer(driver.Consumer):
         for (topic, number), offset in positions.items():
             self._applied[TP(topic, number)] = offset
 
+    def commit_no_longer(self) -> None:
+        """The process ends: commits under way and to come have a last moment, together. What is applied is applied."""
+        self.loop.call_later(LAST_COMMIT_S, notify, self._committed_enough)
+
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         return (tp for tp in list(self._applied) if topics is None or tp in topics or tp.topic in topics)
 
@@ -260,11 +269,18 @@ class Consumer(driver.Consumer):
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """A failed commit loses nothing: the marker decides where to go on. (Faust would crash.)"""
+        call = asyncio.ensure_future(self._thread.call_thread(self._commit_in_thread, offsets))
         try:
-            await self._thread.call_thread(self._commit_in_thread, offsets)
+            # Not for the thread's answer alone: it may be busy with what waits longer.
+            await asyncio.wait([call, self._committed_enough], return_when=asyncio.FIRST_COMPLETED)
+            if not call.done():
+                raise TimeoutError
+            call.result()
         except Exception as error:
             log.warning("the group's offsets could not be committed: %s", error or type(error).__name__)
             return False
+        finally:
+            call.cancel()
         return True
 
     async def _commit_in_thread(self, offsets: Mapping[TP, int]) -> None:
@@ -274,7 +290,7 @@ class Consumer(driver.Consumer):
         note = self._engine.lookups.note if self._engine.lookups is not None else ""
         known = {aiokafka.TopicPartition(*tp): (offset, note) for tp, offset in offsets.items() if tp in assigned}
         if known:
-            await asyncio.wait_for(consumer.commit(known), 5.0)
+            await asyncio.wait_for(consumer.commit(known), COMMIT_S)
 
     # -- rebalances
 

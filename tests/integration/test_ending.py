@@ -73,6 +73,24 @@ def test_with_nothing_under_way_it_leaves_a_broker_alone_that_does_not_answer(ow
     assert "stopped: everything that was under way was finished (exit status 0)" in last_line(worker)
 
 
+def test_it_does_not_wait_for_its_last_commit_when_the_broker_does_not_answer(own: EmbeddedBroker, bench: EngineBench):
+    """It commits for the group once a second: most of the time something has been applied that is not committed yet."""
+    worker = bench.worker()
+    wait_ready(worker)
+
+    def applied_and_not_committed() -> bool:
+        bench.send(bench.events, 1)
+        sent = bench.sent[bench.events]
+        eventually(lambda: len(bench.told_of_users()) == sent, within=30, every=0.01)
+        return sum(bench.acknowledged().values()) < sent
+
+    eventually(applied_and_not_committed, within=30, every=0)
+    hang(own)
+    assert ended(worker) == 0, worker.output()
+    assert "the group's offsets could not be committed" in worker.output()
+    assert "stopped: everything that was under way was finished (exit status 0)" in last_line(worker)
+
+
 def test_a_recovery_that_waits_for_the_brokers_is_left(own: EmbeddedBroker, bench: EngineBench):
     worker = bench.worker()
     eventually(lambda: "assigned user partitions" in worker.output(), within=30, every=0.01)

@@ -468,6 +468,17 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "S5",
+        "an end that does not wait as long as otherwise for its last commit of the group's offsets",
+        TRANSPORT,
+        "await asyncio.wait([call, self._committed_enough], return_when=asyncio.FIRST_COMPLETED)",
+        "await asyncio.wait([call])",
+        (
+            "tests/integration/test_ending.py::"
+            "test_it_does_not_wait_for_its_last_commit_when_the_broker_does_not_answer",
+        ),
+    ),
+    Mutation(
+        "S5",
         "the group's offsets committed at the end",
         TRANSPORT,
         "return self._applied.get(tp)",
