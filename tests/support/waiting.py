@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Value = TypeVar("Value")
 EVERY = 0.05
@@ -42,6 +42,19 @@ async def eventually_async(
                 f"not within {within} s: {what or inspect.getsource(probe).strip()} (last: {found!r})"
             ) from doubt
         await asyncio.sleep(every)
+
+
+async def all_wait(within: float = 5.0) -> None:
+    """Until every other task of the event loop is over, or waits for something that no task is about to bring: so far
+    have they come, however fast the machine is. Threads and timers are not waited for.
+    """
+    loop: Any = asyncio.get_running_loop()
+    deadline = time.monotonic() + within
+    while True:
+        await asyncio.sleep(0)
+        if not loop._ready:
+            return
+        assert time.monotonic() < deadline, "the tasks never rest"
 
 
 def _ask(probe: Callable[[], object]) -> tuple[object, AssertionError | None]:

@@ -17,6 +17,7 @@ from streams.engine.stages import Processors, Unit
 from streams.engine.worker import Engine
 from streams.errors import Stop
 from streams.settings import Settings
+from tests.support.waiting import all_wait
 
 
 async def test_a_task_that_fails_ends_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +181,7 @@ def holding(folder: Path, grace: int) -> tuple[Engine, Held]:
 async def test_the_end_waits_for_the_batches_under_way(tmp_path: Path, ends: list[int]) -> None:
     engine, held = holding(tmp_path, grace=5_000)
     draining = asyncio.create_task(engine.drain())
-    await asyncio.sleep(0.05)
+    await all_wait()
     assert not draining.done()
     held.done.set()
     await draining

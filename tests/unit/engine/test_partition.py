@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +21,7 @@ from streams.engine.producer import Fenced
 from streams.engine.stages import Stage, Unit
 from streams.engine.store import StoreMemory
 from streams.settings import Settings
+from tests.support.waiting import all_wait, eventually_async
 
 SOURCES = (Source(topic="installs", record="install"), Source(topic="events", record="event"))
 
@@ -52,7 +54,7 @@ async def test_closing_waits_for_the_batch_that_is_being_applied(partition: Part
 
     partition.start(batch())
     closing = asyncio.create_task(partition.close())
-    await asyncio.sleep(0.02)
+    await all_wait()
     assert not closing.done(), "others would have the partition while its batch is under way"
     committed.set()
     await asyncio.wait_for(closing, 5)
@@ -60,14 +62,16 @@ async def test_closing_waits_for_the_batch_that_is_being_applied(partition: Part
 
 
 async def test_closing_waits_for_who_looks_at_the_store(partition: Partition) -> None:
-    looked = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    looking = asyncio.create_task(
-        partition.beside(lambda: asyncio.run_coroutine_threadsafe(looked.wait(), loop).result())
-    )
-    await asyncio.sleep(0.02)
+    looks, looked = threading.Event(), threading.Event()
+
+    def look() -> bool:
+        looks.set()
+        return looked.wait(20)
+
+    looking = asyncio.create_task(partition.beside(look))
+    await eventually_async(looks.is_set)
     closing = asyncio.create_task(partition.close())
-    await asyncio.sleep(0.02)
+    await all_wait()
     assert not closing.done()
     looked.set()
     await asyncio.wait_for(closing, 5)
@@ -98,7 +102,7 @@ async def test_who_lets_go_tells_what_was_counted_when_the_last_batch_is_applied
 
     partition.start(batch())
     closing = asyncio.create_task(partition.close())
-    await asyncio.sleep(0.02)
+    await all_wait()
     assert telling.asked == 0, "told beside a batch"
     committed.set()
     await asyncio.wait_for(closing, 5)
