@@ -9,20 +9,8 @@ import typer
 
 from streams.cli import letters, output, replaying, start
 from streams.cli.explain import progress
-from streams.cli.letters import (
-    App,
-    Event,
-    Format,
-    From,
-    KindOption,
-    Partner,
-    Postback,
-    Reason,
-    Since,
-    Status,
-    Timeout,
-    To,
-)
+from streams.cli.filters import filtered
+from streams.cli.letters import Format, Timeout
 from streams.cli.output import printable
 from streams.errors import Stop
 
@@ -47,18 +35,8 @@ app = typer.Typer(
 As = Annotated[Format, typer.Option("--format", help="How to write it.")]
 
 
-@app.command("ls")
 def ls(
-    kind: KindOption = None,
-    reason: Reason = None,
-    partner: Partner = None,
-    postback: Postback = None,
-    app: App = None,
-    event: Event = None,
-    status: Status = None,
-    since: Since = "",
-    first: From = "",
-    last: To = "",
+    asked: Asked,
     each: Annotated[
         bool, typer.Option("--each", help="A line for each letter, with its address; as JSON, an object a line.")
     ] = False,
@@ -69,22 +47,8 @@ def ls(
 
     Those that were replayed or purged are left out.
     """
-    from streams.clock import SystemClock
     from streams.letters.reading import DeadLetters
 
-    asked = letters.asked(
-        SystemClock().now(),
-        kind=kind,
-        reason=reason,
-        partner=partner,
-        postback=postback,
-        app=app,
-        event=event,
-        status=status,
-        since=since,
-        first=first,
-        last=last,
-    )
     loaded = start.settings()
     admin = start.reach(loaded, timeout)
     with progress() as tell:
@@ -98,6 +62,9 @@ def ls(
         for hint in _hints(loaded, admin, asked, timeout):
             output.say(hint)
     aside(topic, done.counts)
+
+
+app.command("ls")(filtered(ls, without=["names"]))
 
 
 def aside(topic: DeadLetters, counts: dict[str, int]) -> None:
@@ -251,5 +218,5 @@ def _receipts(loaded: Settings, admin: AdminClient, topic: DeadLetters, told: li
     return found
 
 
-app.command("replay")(replaying.replay)
-app.command("purge")(replaying.purge)
+app.command("replay")(filtered(replaying.replay))
+app.command("purge")(filtered(replaying.purge))

@@ -11,22 +11,7 @@ import typer
 
 from streams.cli import letters, output, start
 from streams.cli.explain import progress
-from streams.cli.letters import (
-    All,
-    App,
-    Event,
-    From,
-    KindOption,
-    Names,
-    Partner,
-    Postback,
-    Reason,
-    Since,
-    Status,
-    Timeout,
-    To,
-    Yes,
-)
+from streams.cli.letters import All, Timeout, Yes
 from streams.cli.output import printable
 from streams.errors import RUNTIME, USAGE, Stop
 
@@ -35,6 +20,7 @@ if TYPE_CHECKING:
 
     from schemas.config import Configuration
     from streams.letters.acting import Acting, Progress, Seen
+    from streams.letters.asked import Asked
     from streams.letters.portions import Refusals
     from streams.settings import Settings
 
@@ -45,17 +31,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be 
 
 
 def replay(
-    names: Names = None,
-    kind: KindOption = None,
-    reason: Reason = None,
-    partner: Partner = None,
-    postback: Postback = None,
-    app: App = None,
-    event: Event = None,
-    status: Status = None,
-    since: Since = "",
-    first: From = "",
-    last: To = "",
+    asked: Asked,
     everything: All = False,
     rate: Annotated[str, typer.Option(help="Write at most so many a time, such as 50/s.", metavar="RATE")] = "",
     render: Annotated[
@@ -78,21 +54,6 @@ def replay(
     from streams.letters.pace import Pace
     from streams.letters.replaying import Replaying
 
-    clock = SystemClock()
-    asked = letters.asked(
-        clock.now(),
-        names,
-        kind=kind,
-        reason=reason,
-        partner=partner,
-        postback=postback,
-        app=app,
-        event=event,
-        status=status,
-        since=since,
-        first=first,
-        last=last,
-    )
     letters.choose(asked, everything)
     if again and not asked.job_ids:
         raise Stop("--again is for jobs that are named by id", "name them behind `replay`", USAGE)
@@ -101,7 +62,7 @@ def replay(
     admin = start.reach(loaded, timeout)
     live = _configured(loaded, admin, timeout)
     with progress() as tell:
-        act = Replaying(loaded, admin, asked, clock, _whom(), tell)
+        act = Replaying(loaded, admin, asked, SystemClock(), _whom(), tell)
         act.prepare(live, again, render, tell)
     count = act.seen.groups.total + len(act.jobs)
     _preview(act.seen, act.jobs, "replayed", dry_run or not count)
@@ -118,17 +79,7 @@ def replay(
 
 
 def purge(
-    names: Names = None,
-    kind: KindOption = None,
-    reason: Reason = None,
-    partner: Partner = None,
-    postback: Postback = None,
-    app: App = None,
-    event: Event = None,
-    status: Status = None,
-    since: Since = "",
-    first: From = "",
-    last: To = "",
+    asked: Asked,
     everything: All = False,
     dry_run: DryRun = False,
     yes: Yes = False,
@@ -142,26 +93,11 @@ def purge(
     from streams.letters.acting import Purging
     from streams.letters.pace import Pace
 
-    clock = SystemClock()
-    asked = letters.asked(
-        clock.now(),
-        names,
-        kind=kind,
-        reason=reason,
-        partner=partner,
-        postback=postback,
-        app=app,
-        event=event,
-        status=status,
-        since=since,
-        first=first,
-        last=last,
-    )
     letters.choose(asked, everything)
     loaded = start.settings()
     admin = start.reach(loaded, timeout)
     with progress() as tell:
-        act = Purging(loaded, admin, asked, clock, _whom(), tell)
+        act = Purging(loaded, admin, asked, SystemClock(), _whom(), tell)
         act.prepare()
     count = act.seen.groups.total
     _preview(act.seen, {}, "purged", dry_run or not count)

@@ -132,8 +132,10 @@ class Purging(Acting):
     """Letters are put away."""
 
     def prepare(self) -> None:
-        """See what there is."""
+        """See what there is, and what is named and is not there."""
         self.look(lambda _found: None)
+        for job_id in sorted(set(self.asked.job_ids) - self.seen.named):
+            self.seen.refusals.take(job_id, Refused("no_letter"))
 
     def do(self, pace: Pace, timeout: float, tell: Progress) -> None:
         """Put them away."""

@@ -34,6 +34,7 @@ REFUSALS: dict[str, str] = {
     "ended": "it has no open dead letter{detail}; `--again` sends it once more",
     "gone": "it has ended, and the delivery topic does not hold it any more",
     "erased": "its user was erased",
+    "no_letter": "it has no dead letter; a job that still waits is ended by `ringback purge`",
     "unknown": "no topic holds it: the delivery topic keeps jobs for a week, receipts and dead letters for a month "
     "(unless set otherwise)",
 }

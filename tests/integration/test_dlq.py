@@ -227,6 +227,7 @@ def test_what_cannot_be_done_is_said(bench: Bench, ringback: Run, settings: Sett
         (("ls", "--from", "2026-01-02", "--to", "2026-01-01"), 2, "nothing lies between"),
         (("replay", "--all", "--rate", "fast"), 2, "write 50/s"),
         (("replay", "job-9"), 1, "1 not replayed (job-9): no topic holds it"),
+        (("purge", "job-9"), 1, "1 not purged (job-9): it has no dead letter"),
     ):
         found, out, err = ringback("dlq", *arguments)
         assert (found, out) == (status, ""), (arguments, err)
