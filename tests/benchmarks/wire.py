@@ -10,8 +10,12 @@ import argparse
 import asyncio
 import gc
 import statistics
+import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import aiohttp
@@ -19,8 +23,9 @@ from yarl import URL
 
 from streams.delivery.egress import Guard
 from streams.delivery.wire import HttpWire
+from streams.local.guarded import GuardedProcess
 from streams.templates.finish import Finished
-from tests.benchmarks.target import target
+from tests.benchmarks.delivery.bed import TargetProcess
 
 TIMEOUT_MS = 10_000
 HEADERS = [("Idempotency-Key", "0123456789abcdef0123456789abcdef")]
@@ -34,13 +39,27 @@ class Figure(NamedTuple):
     per_second: float
 
 
+@contextmanager
+def target(latency: float = 0.0) -> Iterator[str]:
+    """The target of the sender's benchmarks, which answers after so many milliseconds; gives the URL of one lane."""
+    with TemporaryDirectory(prefix="ringback-wire-") as folder:
+        samples = Path(folder) / "samples"
+        options = ["--samples", str(samples), "--latency", str(latency / 1000)]
+        command = [sys.executable, "-m", "tests.benchmarks.delivery.target", *options]
+        process = GuardedProcess(command, Path(folder) / "log")
+        try:
+            yield f"http://127.0.0.1:{TargetProcess(process, samples).port}/0"
+        finally:
+            process.kill()
+
+
 async def many(send: Send, url: str, count: int, at_once: int) -> None:
     """Send `count` requests, `at_once` of them at a time. Raises RuntimeError when one is not answered with 200."""
     numbers = iter(range(count))
 
     async def one_after_another() -> None:
         for number in numbers:
-            if await send(f"{url}/i?click_id={number}&aid=38400000-8cf0-11bd-b23e-10b96e40000d&p=%2C") != 200:
+            if await send(f"{url}/{number}?click_id={number}&aid=38400000-8cf0-11bd-b23e-10b96e40000d&p=%2C") != 200:
                 raise RuntimeError("a request was not answered")
 
     await asyncio.gather(*(one_after_another() for _ in range(at_once)))

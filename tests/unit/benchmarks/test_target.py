@@ -1,38 +1,23 @@
-"""The partner that benchmarks send to: where a request ends, and what it answers."""
+"""The partner that benchmarks send to: what it answers, and when."""
 
 from __future__ import annotations
 
 import http.client
 import time
+from urllib.parse import urlsplit
 
-import pytest
-
-from tests.benchmarks import target
-
-GET = b"GET /i HTTP/1.1\r\nHost: h\r\n\r\n"
-POST = b"POST /i HTTP/1.1\r\ncontent-length: 3\r\n\r\nabc"
-
-
-@pytest.mark.parametrize(
-    ("waiting", "found"),
-    [
-        (GET, (1, b"")),
-        (GET + POST + GET, (3, b"")),
-        (GET[:-1], (0, GET[:-1])),
-        (GET + POST[:-1], (1, POST[:-1])),
-        (b"", (0, b"")),
-    ],
-)
-def test_a_request_ends_behind_its_body(waiting: bytes, found: tuple[int, bytes]) -> None:
-    assert target.whole(waiting) == found
+from tests.benchmarks.wire import target
 
 
 def test_it_answers_again_and_again_on_one_connection_and_not_before_its_latency() -> None:
-    with target.target(latency=30) as url:
-        connection = http.client.HTTPConnection(url.removeprefix("http://"))
-        for method, body in (("GET", None), ("POST", b"x" * 100_000), ("GET", None)):
+    with target(latency=30) as url:
+        found = urlsplit(url)
+        connection = http.client.HTTPConnection(found.hostname or "", found.port)
+        for number, (method, body) in enumerate((("GET", None), ("POST", b"x" * 100_000), ("GET", None))):
             begun = time.monotonic()
-            connection.request(method, "/i", body)
-            assert connection.getresponse().read() == target.BODY
+            connection.request(method, f"{found.path}/{number}?a=b", body)
+            assert connection.getresponse().read() == b'{"ok":true}'
             assert time.monotonic() - begun >= 0.03
+        connection.request("GET", "/-/count/0")
+        assert connection.getresponse().read() == b"3"
         connection.close()
