@@ -26,7 +26,7 @@ def check(outcome: main_job.Outcome) -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("order", ["installs first", "events first", "backlog"])
+@pytest.mark.parametrize("order", ["events first", "backlog"])
 def test_the_partner_receives_exactly_what_the_log_holds(
     order: main_job.Order, settings: Settings, tmp_path: Path
 ) -> None:

@@ -124,10 +124,10 @@ async def test_what_failed_is_listed_shown_and_delivered_once_when_the_partner_i
 def test_a_replay_that_is_killed_broken_off_or_overtaken_sends_each_letter_once(bench: Bench, ringback: Run) -> None:
     write_letters(bench, (job_for("http://x.example/", n) for n in range(300)))
     slowly = ("replay", "--reason", "attempts_used_up", "--yes", "--rate")
-    with process(bench, *slowly, "100/s") as first:
+    with process(bench, *slowly, "20/s") as first:
         eventually(lambda: len(replayed(bench)) >= 20, within=30)
         first.kill()
-    with process(bench, *slowly, "100/s") as second:
+    with process(bench, *slowly, "20/s") as second:
         before = len(replayed(bench))
         eventually(lambda: len(replayed(bench)) >= before + 20, within=30)
         second.send_signal(signal.SIGINT)
