@@ -47,7 +47,7 @@ def decode(value: bytes | None, now: int) -> Job | Poison:
         job = _decoder.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return Poison(str(error)[:CUT])
-    complaint = _complaint(job, now)
+    complaint = _complaint(job, len(value), now)
     return job if complaint is None else Poison(complaint[:CUT], _cut(job))
 
 
@@ -66,8 +66,9 @@ def identified(request: Finished, job_id: str) -> Finished:
     return Finished(request.method, request.url, [*request.headers, (IDENTITY, job_id)], request.body)
 
 
-def _complaint(job: Job, now: int) -> str | None:
-    if sum([len(getattr(job, name)) for name in _NAMES]) > LONGEST_NAMES:
+def _complaint(job: Job, size: int, now: int) -> str | None:
+    # What is shorter as a whole cannot have longer names; to add them up costs as much as all that follows.
+    if size > LONGEST_NAMES and sum(len(getattr(job, name)) for name in _NAMES) > LONGEST_NAMES:
         return "its names are too long"
     if not 0 <= job.attempts <= MOST_ATTEMPTS:
         return f"attempts is {job.attempts}"
