@@ -98,8 +98,8 @@ async def serve(host: str, port: int, registry: CollectorRegistry, readiness: Re
     app.router.add_get("/metrics", make_aiohttp_handler(registry))
     app.router.add_get("/healthz", health)
     app.router.add_get("/readyz", ready)
-    # Signals are the process's own business, and a scrape per few seconds needs no access log.
-    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    # Signals are the process's own business, a few scrapes a minute need no access log, and nobody has a body to send.
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, lingering_time=0.0)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()

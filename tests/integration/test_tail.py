@@ -125,6 +125,18 @@ def test_what_is_there_comes_in_order_whole_and_filtered(bench: Bench, settings:
         assert ringback("tail", *wrong)[0] == 2
 
 
+def test_what_a_partner_answers_moves_no_cursor(bench: Bench, settings: Settings, ringback: Run) -> None:
+    hostile = "\x1b[2J\x1b]0;owned\x07\r\n\u202e<script>alert(1)</script>"
+    bench.write(bench.topics.receipts, [Sent(encoded(0, error=hostile, response=hostile, partner="a\x1b[1m"), b"k", 0)])
+    status, said, notes = ringback("tail", "--no-follow", "--ids")
+    assert (status, len(said.splitlines())) == (0, 1)
+    assert all(one.isprintable() for one in (said + notes).replace("\n", ""))
+    # Lines for programs are as they lie in the topic.
+    status, said, notes = ringback("tail", "--no-follow", "--format", "json")
+    assert (status, len(said.splitlines())) == (0, 1)
+    assert all(one >= " " for one in (said + notes).replace("\n", ""))
+
+
 @pytest.mark.timeout(120)
 def test_what_comes_is_followed_also_over_a_restart_of_the_broker(tmp_path: Path) -> None:
     with EmbeddedBroker(tmp_path / "kafka") as broker:

@@ -213,7 +213,16 @@ FAULTS = (
         f"{HOSTILE}::test_many_connections_leave_no_file_descriptors",
         "unit/delivery/retry::test_what_is_ours_is_not_charged_however_often",
     ),
-    fault("D27", "admin API and console under attack", remark="there is no admin API and no console yet"),
+    # There is no admin API and no console: this is what listens, and what shows a partner's answer.
+    fault(
+        "D27",
+        "path tricks, methods, huge bodies and what is no request at the port of the probes; an answer with script",
+        "unit/probes_attacked::test_no_path_leads_anywhere_else",
+        "unit/probes_attacked::test_nothing_can_be_done_by_any_method",
+        "unit/probes_attacked::test_a_huge_body_is_refused_and_not_taken_in",
+        "unit/probes_attacked::test_what_is_no_request_ends_its_own_connection_only",
+        "integration/tail::test_what_a_partner_answers_moves_no_cursor",
+    ),
     fault(
         "D28",
         "secrets",
