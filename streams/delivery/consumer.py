@@ -116,7 +116,7 @@ class Intake:
                 group_id=settings.sender_group,
                 partition_assignment_strategy="range",
                 session_timeout_ms=10_000,
-                heartbeat_interval_ms=3_000,
+                heartbeat_interval_ms=1_000,
                 max_poll_interval_ms=300_000,
                 fetch_wait_max_ms=100,
                 fetch_queue_backoff_ms=20,
@@ -201,12 +201,12 @@ class Intake:
         self._resume_heads()
         self._measure()
         room = self._reader.room()
-        if room <= 0:
+        if room <= 0 and self._trackers:
             self._stall()
             return
         if self._stalled_since is not None:
             self._end_stall()
-        messages = self.consumer.consume(min(BATCH, room), WAIT_SECONDS)
+        messages = self.consumer.consume(max(1, min(BATCH, room)), WAIT_SECONDS)
         if messages:
             self._deliver(messages)
 
