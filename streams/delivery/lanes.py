@@ -36,10 +36,11 @@ DRAINS_SPACING_MS = 10
 #: A partner without a rate that was down is not sent at once what has gathered meanwhile: what comes due when it has
 #: been down for some time waits for this part of that time beyond the breaker's pause.
 SPREAD = 0.25
-#: Those whose time comes within so many times `soon` are kept in memory, as long as there is plenty of it. They are
-#: what a lane has to send when it may suddenly send more: another sender is gone, and its jobs come with its partitions
-#: only.
+#: Those whose time comes within so many times `soon` are kept in memory, as long as there is plenty of it.
 AHEAD = 2
+#: So many with a rate: they are what a lane has to send when it may suddenly send more. Another sender is gone, and its
+#: jobs come with its partitions only, some ten seconds later.
+AHEAD_OF_RATE = 3
 #: Reservations reach at most this far ahead; what comes later asks again then.
 FARTHEST_RESERVATION = 7 * DAY
 
@@ -82,6 +83,7 @@ class Lane(Generic[T]):
         part = part or by_partitions(partner, share)
         self.partner, self._slots, before = partner, part.slots, self._gap
         rate = partner.rate_limit
+        self._ahead = AHEAD if rate is None else AHEAD_OF_RATE
         self._gap = 0.0 if rate is None else SECOND / (rate * (part.rate or share))
         #: What is reserved is spaced by what is to be expected: a part grows within a second when it is needed.
         self._pace = 0.0 if rate is None else SECOND / (rate * max(part.rate, share))
@@ -108,7 +110,7 @@ class Lane(Generic[T]):
         """So long (ms) before its time a job is to be back, so that there is always one to send when more may be sent;
         in vain while the partner is down.
         """
-        return self.limits.soon if self.breaker.down_since is None else 0
+        return (self._ahead - 1) * self.limits.soon if self.breaker.down_since is None else 0
 
     def slots(self, now: int) -> int:
         """How many requests may be under way at once; one while the breaker probes, none while it is open."""
@@ -162,7 +164,7 @@ class Lane(Generic[T]):
             self.queue.append(item)
             return None
         place = float(now) if reserved is None else self._place(reserved, now)
-        if place > now + AHEAD * self.limits.soon:
+        if place > now + self._ahead * self.limits.soon:
             if not (has_memory and self._is_free(now)):
                 return ceil(place)
             # Its time is another's.
@@ -263,7 +265,7 @@ class Lane(Generic[T]):
         if gone:
             self._schedule.cover(begins, begins + len(gone) * spacing, now)
         shed = [(item, ceil(begins + place * spacing)) for place, item in enumerate(gone)]
-        if self._later and max(self._later)[0] > now + (AHEAD + 0.5) * self.limits.soon:
+        if self._later and max(self._later)[0] > now + (self._ahead + 0.5) * self.limits.soon:
             shed += [(item, ceil(place)) for place, _, item in self._later]
             self._later = []
         return shed
