@@ -1,8 +1,8 @@
 """Tells the other senders what this one takes of the partners' limits, and hears what they take.
 
-Everything happens in the event loop that also sends, ten times a second and without ever waiting for Kafka: what may be
-used is known to whoever sends before the others are told of it. When it cannot be heard or told, it is logged once a
-minute, and `shares` says what to do without.
+Everything happens in the event loop that also sends, twenty times a second and without ever waiting for Kafka: what
+may be used is known to whoever sends before the others are told of it. When it cannot be heard or told, it is logged
+once a minute, and `shares` says what to do without.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .shares import Shares
 
 log = logs.get(__name__)
 
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.05
 #: How often it is counted what the lanes have to do.
 WATCH_SECONDS = 0.25
 #: So many messages are read of those that are there already: all of the last seconds, of some hundreds of processes.

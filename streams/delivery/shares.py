@@ -5,8 +5,8 @@ process shrinks what it takes at once, before it says so. It grows only when it 
 by what nobody had said to take up to there. Of any two, the one whose message lies further back in the topic has
 counted the other: so the sum of what is used is never more than the limit, whatever each hears how late.
 
-A message holds for `LEASE` after it was said. Who is not heard for longer (`GONE`) has stopped by itself before, so its
-part is free. The exceptions, and what they cost, are in docs/limits.md.
+A message holds for its `lease` after it was said. Who is not heard for longer (by `LATE`) has stopped by itself before,
+so its part is free. The exceptions, and what they cost, are in docs/limits.md.
 
 `now` is the time since some moment on this machine, in milliseconds; times of different machines are never compared.
 (`appended` is the broker's, compared with its own.)
@@ -26,17 +26,27 @@ from .needs import Need, Needs, Work
 
 __all__ = ["Part", "Shares", "Work", "by_partitions"]
 
-#: Something is said at least so often, and what changes no more often than that (ms).
-INTERVAL = 400
-LEAST_INTERVAL = 200
-#: What was said and read back may be used for so long after it was said. Who stands still for longer uses nothing.
-LEASE = 1_500
-#: Who is not heard for so long is gone. Longer than a lease by what a loop may be late.
-GONE = 2_200
+#: Something is said at least so often by few processes (ms). Of many each speaks as much more seldom, up to `SELDOM`:
+#: all read what all say.
+INTERVAL = 200
+EACH = 25
+SELDOM = 400
+#: What changes is said no more often than that (ms).
+LEAST_INTERVAL = 150
+#: What was said and read back may be used for so much longer than until the next message is due (ms): Kafka may take
+#: half a second for that one. Where it takes longer, twice as long as it takes, up to `LONGEST`.
+ROUND_TRIP = 600
+LONGEST = 1_500
+#: Of what Kafka took for a message so much is reckoned with at the next one, at least.
+FADES = 0.95
+#: Who is not heard for so much longer than a lease is gone: by what a loop may be late (ms).
+LATE = 250
+#: By so much longer it keeps a slot that it had: its last request may still be under way.
+LASTS = 1_400
 #: Who has not looked for so long (ms) has stood still.
 STANDSTILL = 500
-#: How long (ms) nothing is used without an agreement, before it goes by partitions. Longer than `GONE`: when Kafka is
-#: away for all, all have stopped by then, and their shares of the partitions are together the whole.
+#: How long (ms) nothing is used without an agreement, before it goes by partitions. Longer than any lease: when Kafka
+#: is away for all, all have stopped by then, and their shares of the partitions are together the whole.
 BLIND_FOR = 5_000
 #: What a process keeps of the limit of a partner that it has no work for, as a part of its share: the first job need
 #: not wait for an agreement.
@@ -44,7 +54,7 @@ FLOOR = 0.02
 #: No more partners are listed; with more of them those that are not go by partitions.
 LISTED = 500
 #: After so many messages for each process it is another one's turn to have a slot that cannot be divided.
-TURN = 20
+TURN = 40
 #: A change of a part that is told at once, not with the next regular message.
 NEWS = 0.01
 
@@ -63,6 +73,12 @@ def by_partitions(partner: Partner, share: float) -> Part:
     return Part(share, max(1, _whole(partner, share)))
 
 
+def pace(processes: int, round_trip: float = 0.0) -> tuple[int, int]:
+    """How often one of so many processes speaks, and how long that holds (all in ms)."""
+    interval = min(SELDOM, max(INTERVAL, EACH * processes))
+    return interval, min(LONGEST, interval + max(ROUND_TRIP, int(2 * round_trip)))
+
+
 def _whole(partner: Partner, share: float) -> int:
     return int(partner.max_in_flight * share + 1e-9)
 
@@ -72,17 +88,27 @@ class _Peer(NamedTuple):
     heard: int
     appended: int
 
+    def gone(self, now: int, late: int) -> bool:
+        """Whether its lease is over for so long, by the clock of `heard`."""
+        return now - self.heard > self.presence.lease + late
+
 
 class _Said(NamedTuple):
     presence: Presence
     at: int
 
+    def holds(self, now: int) -> bool:
+        return now - self.at <= self.presence.lease
+
 
 class _Agreed(NamedTuple):
-    """Our message that was read back, when it was said, and what the others had said before it."""
+    """Our message that was read back, when it was said, and what the others had said before it: those that use what
+    they say, and those that may have requests under way.
+    """
 
     said: _Said
     others: Mapping[str, Presence]
+    sending: Mapping[str, Presence]
 
 
 class Shares:
@@ -102,6 +128,7 @@ class Shares:
         self._looked = now
         self._met = False
         self._offset = 0
+        self._round_trip = 0.0
         #: Partners whose slot is another's next, once our request is over.
         self._handing_over: set[str] = set()
 
@@ -122,11 +149,16 @@ class Shares:
         if not self._met:
             # What was there before us may be of processes that are long gone.
             self._met = True
-            self._peers = {name: peer for name, peer in self._peers.items() if peer.appended > appended - GONE}
+            self._peers = {
+                name: peer
+                for name, peer in self._peers.items()
+                if peer.appended > appended - (peer.presence.lease + LASTS)
+            }
         while self._said and self._said[0].presence.number < presence.number:
             self._said.popleft()
         if self._said and self._said[0].presence.number == presence.number:
-            self._agreed = _Agreed(self._said.popleft(), self._others(now))
+            self._agreed = _Agreed(self._said.popleft(), self._others(now, LATE), self._others(now, LASTS))
+            self._round_trip = max(FADES * self._round_trip, now - self._agreed.said.at)
             self.changed = True
             self._judge(now)
 
@@ -140,7 +172,7 @@ class Shares:
             if self._state == "partitions":
                 self._state, self.changed = "blind", True
         self._looked = now
-        self._peers = {name: peer for name, peer in self._peers.items() if now - peer.heard <= GONE}
+        self._peers = {name: peer for name, peer in self._peers.items() if not peer.gone(now, LASTS)}
         self._judge(now)
 
     def watch(self, share: float, work: Iterable[Work], now: int) -> None:
@@ -156,16 +188,17 @@ class Shares:
             self._state, self.changed = state, True
 
     def _judged(self, now: int) -> State:
-        if self._agreed is not None and now - self._agreed.said.at <= LEASE:
+        # The others may have heard any of these last.
+        if self._agreed is not None and all(one.holds(now) for one in (self._agreed.said, *self._said)):
             return "agreed"
         waited = self._state == "partitions" or (self._state == "blind" and now - self._blind_since > BLIND_FOR)
         return "partitions" if waited else "blind"
 
-    def _others(self, now: int) -> dict[str, Presence]:
+    def _others(self, now: int, late: int) -> dict[str, Presence]:
         return {
             name: peer.presence
             for name, peer in self._peers.items()
-            if now - peer.heard <= GONE and not peer.presence.leaving
+            if not peer.gone(now, late) and not peer.presence.leaving
         }
 
     # What may be used.
@@ -194,7 +227,7 @@ class Shares:
         if self._state == "blind" or self._agreed is None or partner.id in self._handing_over:
             return 0
         said = [self._agreed.said.presence, *(one.presence for one in self._said)]
-        others = self._agreed.others.values()
+        others = self._agreed.sending.values()
         left = self._undivided(partner, others) - sum(_slots(other, partner.id) for other in others)
         return max(0, min(left, *(_slots(one, partner.id) for one in said)))
 
@@ -212,7 +245,8 @@ class Shares:
         if last is not None and now - last.at < LEAST_INTERVAL:
             return None
         wanted = self._wanted(now)
-        if last is not None and now - last.at < INTERVAL and not _is_news(last.presence, wanted):
+        interval, _ = pace(1 + len(self._others(now, LATE)))
+        if last is not None and now - last.at < interval and not _is_news(last.presence, wanted):
             return None
         self._number += 1
         said = _Said(wanted, now)
@@ -227,19 +261,21 @@ class Shares:
     def _wanted(self, now: int) -> Presence:
         listed = {} if self._state == "partitions" else self._needs.listed(LISTED)
         rest = self._share if self._state == "partitions" or len(listed) < len(self._needs) else FLOOR * self._share
-        others = self._others(now)
-        wishes = {name: self._wish(name, need, others) for name, need in listed.items()}
+        others, sending = self._others(now, LATE), self._others(now, LASTS)
+        wishes = {name: self._wish(name, need, others, sending) for name, need in listed.items()}
         number = self._number + 1
-        return Presence(process=self.process, number=number, share=self._share, rest=rest, partners=wishes)
+        unheard = now - self._said[0].at if self._said else 0
+        _, lease = pace(1 + len(others), max(self._round_trip, unheard))
+        return Presence(process=self.process, number=number, share=self._share, rest=rest, partners=wishes, lease=lease)
 
-    def _wish(self, name: str, need: Need, others: Mapping[str, Presence]) -> Wish:
+    def _wish(self, name: str, need: Need, others: Mapping[str, Presence], sending: Mapping[str, Presence]) -> Wish:
         """What is taken. Blind, that is nothing: who took too much would have the others give up what is theirs."""
         if self._state == "blind":
             return Wish(need.part, 0.0, int(need.work.in_flight > 0 and not _whole(need.work.partner, self._share)))
         target = _target(name, self._share, need.part, others.values())
         free = 1.0 - sum(_part(other, name) for other in others.values())
         part = max(0.0, min(target, max(free, self._rate(name, self._share))))
-        return Wish(round(need.part, 4), int(part * 10_000) / 10_000, self._slots_taken(need.work, others))
+        return Wish(round(need.part, 4), int(part * 10_000) / 10_000, self._slots_taken(need.work, sending))
 
     def _slots_taken(self, work: Work, others: Mapping[str, Presence]) -> int:
         """One, where the slots are too few for all, while it is our turn; and as long as a request is under way."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutations.mutation import Mutation
 
 AGREEMENT = "streams/delivery/agreement.py"
+CONSUMER = "streams/delivery/consumer.py"
 COURSE = "streams/delivery/course.py"
 LANES = "streams/delivery/lanes.py"
 SENDER = "streams/delivery/sender.py"
@@ -17,6 +18,7 @@ AT_SENDER = "tests/unit/delivery/test_sender.py"
 AT_SIGNING = "tests/unit/delivery/test_signing.py"
 TOGETHER = f"{AT_SHARES}::test_together_they_never_use_more_than_the_limit"
 UNKNOWN = f"{AT_SHARES}::test_what_was_said_before_a_claim_counts_also_when_it_was_not_known_yet"
+REJOINING = "tests/integration/test_sender_rejoining.py"
 TWO_PROCESSES = "tests/integration/test_sender_shares.py::test_a_rate_holds_over_two_processes_and_when_one_is_killed"
 
 SAID = "min(left, *(_part(one, partner) for one in said))"
@@ -50,7 +52,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "D14",
         "nothing used by one that others do not hear any more, or that stood still",
         SHARES,
-        "self._agreed is not None and now - self._agreed.said.at <= LEASE",
+        "self._agreed is not None and all(one.holds(now) for one in (self._agreed.said, *self._said))",
         "self._agreed is not None",
         (
             f"{AT_SHARES}::test_one_that_hears_and_is_not_heard_stops_before_the_others_have_its_part",
@@ -62,9 +64,57 @@ MUTATIONS: tuple[Mutation, ...] = (
         "D14",
         "time for a lease to end before a process counts as gone",
         SHARES,
-        "GONE = 2_200",
-        "GONE = 700",
+        "LATE = 250",
+        "LATE = -500",
         (TOGETHER,),
+    ),
+    Mutation(
+        "D14",
+        "the shortest of what the others may have heard kept to",
+        SHARES,
+        "(self._agreed.said, *self._said)",
+        "(self._agreed.said,)",
+        (f"{AT_SHARES}::test_who_speaks_more_often_again_stops_by_the_shorter_lease",),
+    ),
+    Mutation(
+        "D14",
+        "a longer lease where Kafka is slow",
+        SHARES,
+        "min(LONGEST, interval + max(ROUND_TRIP, int(2 * round_trip)))",
+        "interval + ROUND_TRIP",
+        (f"{AT_SHARES}::test_one_that_hears_late_has_its_part_and_the_others_wait_for_longer_when_it_is_gone",),
+    ),
+    Mutation(
+        "D14",
+        "the lease of an older version waited for",
+        SHARES,
+        "return now - self.heard > self.presence.lease + late",
+        "return now - self.heard > 800 + late",
+        (f"{AT_SHARES}::test_one_of_an_older_version_has_its_part_for_as_long_as_it_uses_it",),
+    ),
+    Mutation(
+        "D14",
+        "a slot kept for one whose request may outlast its lease",
+        SHARES,
+        "self._others(now, LASTS))",
+        "self._others(now, LATE))",
+        (f"{AT_SHARES}::test_the_slot_of_one_that_is_gone_is_free_when_its_last_request_may_be_over",),
+    ),
+    Mutation(
+        "D14",
+        "the group heard while there is no partition, and so no memory",
+        CONSUMER,
+        "if room <= 0 and self._trackers:",
+        "if room <= 0:",
+        (f"{REJOINING}::test_a_member_without_partitions_has_its_next_ones_at_once",),
+    ),
+    Mutation(
+        "D14",
+        "enough jobs kept until those of one that is gone come",
+        LANES,
+        "AHEAD_OF_RATE = 3",
+        "AHEAD_OF_RATE = 2",
+        ("tests/unit/delivery/test_backlogs.py::test_a_lane_that_may_suddenly_send_more_has_jobs_for_it",),
     ),
     Mutation(
         "D14",

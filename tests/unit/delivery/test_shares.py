@@ -13,10 +13,11 @@ from schemas.config import Partner
 from schemas.presence import Presence, Wish, decode, encode
 from streams.delivery import shares as room
 from streams.delivery.needs import Work
-from streams.delivery.shares import GONE, INTERVAL, LEASE, Part, Shares, by_partitions, filled
+from streams.delivery.shares import LASTS, LATE, LONGEST, Part, Shares, by_partitions, filled, pace
 from tests.support.sending import partner_named
 
 TICK = 100
+INTERVAL, LEASE = pace(2)
 RATED = partner_named("rated", rate_limit=50.0)
 SINGLE = partner_named("single", max_in_flight=1)
 PARTNERS = (RATED, SINGLE)
@@ -167,8 +168,82 @@ def test_the_part_of_one_that_was_killed_is_anothers_when_it_has_stopped_for_sur
     made.processes[1].alive = False
     made.run(LEASE)
     assert made.used()[0] == 0.5
-    made.run(GONE + 2 * INTERVAL + 400 - LEASE)
+    made.run(LATE + INTERVAL + 4 * TICK)
     assert made.used()[0] == 1.0
+
+
+def test_few_speak_often_and_what_they_say_holds_for_longer_where_kafka_takes_longer() -> None:
+    assert [pace(processes) for processes in (1, 2, 8, 12, 50)] == [
+        (200, 800),
+        (200, 800),
+        (200, 800),
+        (300, 900),
+        (400, 1_000),
+    ]
+    assert [pace(2, took)[1] for took in (100, 300, 500, 900)] == [800, 800, 1_200, 1_500]
+
+
+def test_one_that_hears_late_has_its_part_and_the_others_wait_for_longer_when_it_is_gone() -> None:
+    made = world({"rated": 100_000}, {"rated": 100_000})
+    made.processes[1].delay = 900
+    made.run(6_000)
+    assert made.used() == [0.5, 0.5]
+    made.processes[1].alive = False
+    made.run(LONGEST)
+    assert made.used()[0] == 0.5
+    made.run(LATE + INTERVAL + 4 * TICK)
+    assert made.used()[0] == 1.0
+
+
+def agreed_at(shares: Shares, now: int, *others: Presence) -> Presence:
+    """Say something, and read it back behind what others say, all at the same moment."""
+    shares.look(now)
+    for other in others:
+        shares.hear(other, 0, now, now)
+    said = shares.say(now)
+    assert said is not None
+    shares.hear(said, 0, now, now)
+    return said
+
+
+def test_one_of_an_older_version_has_its_part_for_as_long_as_it_uses_it() -> None:
+    shares = Shares("a", 0)
+    shares.watch(0.5, [Work(RATED, 0, 100, 0)], 0)
+    older = Presence(process="b", number=1, share=0.5, partners={"rated": Wish(1.0, 0.5)})
+    assert b"lease" not in encode(older)
+    agreed_at(shares, 0, older)
+    for now in range(200, 1_601, 200):
+        agreed_at(shares, now)
+        assert shares.part(RATED, 0.5).rate == pytest.approx(0.5)
+    agreed_at(shares, 1_800)
+    agreed_at(shares, 2_000)
+    assert shares.part(RATED, 0.5).rate == pytest.approx(1.0)
+
+
+def test_who_speaks_more_often_again_stops_by_the_shorter_lease() -> None:
+    """The others may have heard the message that it has not read back."""
+    shares = Shares("a", 0)
+    shares.watch(0.02, [Work(RATED, 0, 100, 0)], 0)
+    agreed_at(shares, 0, *(Presence(process=f"p{n}", number=1, share=0.02, rest=0.01) for n in range(20)))
+    assert agreed_at(shares, 300).lease == 1_000
+    for number in range(20):
+        shares.hear(Presence(process=f"p{number}", number=2, share=0.0, leaving=True), 0, 400, 400)
+    shares.look(450)
+    said = shares.say(450)
+    assert said is not None
+    assert said.lease == 800
+    for now, used in ((850, True), (1_240, True), (1_260, False)):
+        shares.look(now)
+        assert (shares.part(RATED, 0.02).rate > 0.0) == used
+
+
+def test_the_slot_of_one_that_is_gone_is_free_when_its_last_request_may_be_over() -> None:
+    shares = Shares("a", 0)
+    shares.watch(0.5, [Work(SINGLE, 0, 9, 0)], 0)
+    other = Presence(process="b", number=1, share=0.5, partners={"single": Wish(1.0, 0.0, 1)}, lease=LEASE)
+    agreed_at(shares, 0, other)
+    free = next(now for now in range(200, 4_000, 200) if agreed_at(shares, now) and shares.part(SINGLE, 0.5).slots)
+    assert free >= LEASE + LASTS
 
 
 def test_the_part_of_one_that_leaves_is_free_at_once() -> None:
@@ -407,6 +482,8 @@ def test_more_partners_than_can_be_listed_go_by_partitions() -> None:
         b"[]",
         b'{"process":"a"}',
         b'{"process":"a","number":1,"share":7}',
+        b'{"process":"a","number":1,"share":0.5,"lease":0}',
+        b'{"process":"a","number":1,"share":0.5,"lease":60000}',
         b'{"process":"a","number":1,"share":0.5,"partners":{"a":[0.1,-1,0]}}',
         b'{"process":"a","number":1,"share":0.5,"partners":{"a":[0.1,0.1,-1]}}',
     ],
