@@ -28,8 +28,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         "D14",
         "what the others take counted before more is taken",
         SHARES,
-        "_Agreed(self._said.popleft(), self._others(now))",
-        "_Agreed(self._said.popleft(), {})",
+        "_Agreed(self._said.popleft(), self._others(now, LATE), ",
+        "_Agreed(self._said.popleft(), {}, ",
         (f"{AT_SHARES}::test_no_more_is_used_than_others_had_left_when_the_claim_was_made",),
     ),
     Mutation(
@@ -96,8 +96,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         "D14",
         "a slot kept for one whose request may outlast its lease",
         SHARES,
-        "self._others(now, LASTS))",
-        "self._others(now, LATE))",
+        "LASTS = 1_400",
+        "LASTS = 250",
         (f"{AT_SHARES}::test_the_slot_of_one_that_is_gone_is_free_when_its_last_request_may_be_over",),
     ),
     Mutation(
