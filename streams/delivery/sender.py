@@ -180,7 +180,9 @@ class Sender:
         return self._share if self.trackers else 0.0, work
 
     async def revoked(self, trackers: Iterable[Tracker], seconds: float) -> None:
-        """Drop what waits of these partitions, give what is in flight so many seconds to end, commit, and let go."""
+        """Drop what waits of these partitions, give what is in flight so many seconds to end, commit, and let go; also
+        when it raises `Fatal`.
+        """
         going = set(trackers)
         self._drop(going)
         await self._attempts.ended(going, seconds)
@@ -188,7 +190,8 @@ class Sender:
             await asyncio.wait_for(asyncio.shield(self._outbox.flush()), seconds + 5)
         except TimeoutError:
             log.warning("outcomes could not be committed before the partitions went", jobs=len(self._outbox))
-        self.lost(going)
+        finally:
+            self.lost(going)
 
     def lost(self, trackers: Iterable[Tracker]) -> None:
         """These partitions are another's: what still ends of them is ignored."""

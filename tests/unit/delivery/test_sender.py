@@ -322,10 +322,11 @@ async def test_a_revoke_whose_outcomes_cannot_be_committed_ends_the_session(monk
     async def fails(*_: object) -> None:
         raise Fatal("fenced")
 
-    monkeypatch.setattr(bench.sender, "revoked", fails)
+    monkeypatch.setattr(bench.outbox, "flush", fails, raising=False)
     await asyncio.to_thread(bridge.revoked, [bench.tracker])
     await turn()
     assert [str(error) for error in failed] == ["fenced"]
+    assert not bench.tracker.open
 
 
 async def test_what_is_read_when_the_end_has_begun_is_not_sent() -> None:
