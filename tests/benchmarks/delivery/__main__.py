@@ -8,11 +8,12 @@ from pathlib import Path
 
 from tests.benchmarks import conduct
 from tests.benchmarks.conduct import Suite
-from tests.benchmarks.delivery import backlog, delays, isolation, limits, speed, tables
+from tests.benchmarks.delivery import backlog, delays, isolation, limits, scaling, speed, tables
 from tests.benchmarks.delivery.behaviour import KINDS
 
 SUITES: dict[str, Suite] = {
     "speed": speed.suite,
+    "scaling": scaling.suite,
     "latency": speed.loads,
     "isolation": isolation.suite,
     "limits": limits.suite,
@@ -36,6 +37,9 @@ def parse() -> argparse.Namespace:
     racing.add_argument("--latencies", type=int, nargs="+", default=[0, 50], help="ms until the target answers")
     racing.add_argument("--in-flight", type=int, nargs="+", default=[100, 1000], help="requests, for each latency")
     racing.add_argument("--no-post", action="store_true", help="only GET")
+    scaled = parser.add_argument_group("scaling (as root, on Linux)")
+    scaled.add_argument("--scaling-jobs", type=int, default=40_000)
+    scaled.add_argument("--quota", type=float, default=25.0, help="of a core for each process, in percent")
     loaded = parser.add_argument_group("latency")
     loaded.add_argument("--rates", type=int, nargs="+", default=[500, 2_000], help="jobs per second")
     loaded.add_argument("--seconds", type=float, default=30.0, help="of each load; a fifth of it does not count")

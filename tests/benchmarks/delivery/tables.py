@@ -29,6 +29,18 @@ TABLES: dict[str, Table] = {
         "ringback",
         "ringback ÷ it",
     ),
+    "scaling": Table(
+        "Sender processes, each with a part of a core",
+        ("processes",),
+        (
+            Column("rate", "sends/s"),
+            Column("cpu", "CPU s per 100,000", ".2f"),
+            Column("repeated", "sent again"),
+            Column("cpu_broker", "broker's CPU, %"),
+            Column("cpu_target", "target's CPU, %"),
+            _OTHERS,
+        ),
+    ),
     "latency": Table(
         "From a job's append to its arrival, ms",
         ("rate",),
