@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from streams import kafka
+from streams.engine import asking
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,8 @@ ASK_S = 5.0
 PAUSE_S = 0.1
 #: The ends of a transaction reach its partitions within moments. What is open for longer (seconds) hangs.
 OPEN_S = 2.0
+#: What the client has heard before that (seconds) it believes no more.
+HEARD_S = asking.AGE_MS / 1000 + 0.5
 
 #: Of a partition: it is not there (any more), or nobody lets us look.
 UNSEEN = frozenset(
@@ -34,6 +37,9 @@ UNSEEN = frozenset(
         KafkaError.UNSUPPORTED_VERSION,
     }
 )
+
+#: These the client says by itself, by what it has heard of the topic before.
+HEARSAY = frozenset({KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION})
 
 #: Of a record: committed readers see it; it was rolled back; its transaction has not ended; it is not in the log.
 Fate = Literal["there", "undone", "open", "gone"]
@@ -69,7 +75,7 @@ def of(settings: Settings, records: Collection[Lying], stopped: Stopped = never)
     asked for at once.
     """
     fates: dict[Lying, Fate] = {}
-    admin = AdminClient(kafka.confluent_settings(settings))
+    admin = asking.client(settings)
     asked = time.monotonic()
     while left := {(one.topic, one.partition): one for one in records if one not in fates}:
         # A reader that begins behind what is open would be told nothing.
@@ -142,23 +148,31 @@ def ends(
     admin: AdminClient, places: Iterable[tuple[str, int]], level: IsolationLevel, stopped: Stopped
 ) -> dict[tuple[str, int], int]:
     """The end of each, as readers of this level see it; of those that can be seen. All are asked at once."""
-    left, found = set(places), dict[tuple[str, int], int]()
+    every, found = set(places), dict[tuple[str, int], int]()
+    left, doubted = set(every), False
+    began = time.monotonic()
     while left:
-        asked = {TopicPartition(*place): OffsetSpec.latest() for place in left}  # type: ignore[no-untyped-call]
-        reason = ""
+        # Of one that is not there the client only says so when it is asked for others as well.
+        those = every if doubted else left
+        asked = {TopicPartition(*place): OffsetSpec.latest() for place in those}  # type: ignore[no-untyped-call]
+        reason, doubted = "", False
         for place, answer in admin.list_offsets(asked, isolation_level=level, request_timeout=ASK_S).items():
             known = (place.topic, place.partition)
-            try:
+            error = answer.exception()
+            if error is None:
                 found[known] = int(answer.result().offset)
                 left.discard(known)
-            except KafkaException as exception:
-                error: KafkaError = exception.args[0]
-                reason = f"{place.topic} partition {place.partition}: {error.str()}"
-                if error.code() in UNSEEN:
-                    left.discard(known)
-                    log.info("the end cannot be seen: %s", reason)
+                continue
+            if not isinstance(error, KafkaException):
+                raise error
+            code, reason = error.args[0].code(), f"{place.topic} partition {place.partition}: {error.args[0].str()}"
+            if code in HEARSAY and time.monotonic() - began < HEARD_S:
+                doubted = True
+            elif code in UNSEEN:
+                left.discard(known)
+                log.info("the end cannot be seen: %s", reason)
         if left:
-            log.warning("the end cannot be looked up: %s", reason)
+            log.log(logging.DEBUG if doubted else logging.WARNING, "the end cannot be looked up: %s", reason)
             pause(stopped)
     return found
 

@@ -37,10 +37,8 @@ from functools import partial
 from typing import Literal, NamedTuple, TypeVar
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient
 
-from streams import kafka
-from streams.engine import changelog, fate, markers, tokens
+from streams.engine import asking, changelog, fate, markers, tokens
 from streams.engine.fate import Lying, Stopped, never
 from streams.engine.markers import Input, Open
 from streams.engine.tokens import Token
@@ -167,7 +165,7 @@ def stuck(settings: Settings, places: Collection[Input], stopped: Stopped = neve
     """The partitions in which a transaction is open, and stays open: readers do not get on for `fate.OPEN_S`. All are
     asked at once; where nothing is open that takes as long as two questions.
     """
-    admin = AdminClient(kafka.confluent_settings(settings))
+    admin = asking.client(settings)
     # In this order: a record that is appended in between cannot look like an open one.
     ends = fate.ends(admin, places, IsolationLevel.READ_UNCOMMITTED, stopped)
     stood = dict.fromkeys(ends, -1)

@@ -11,12 +11,10 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from schemas.config import App
-from streams import kafka
 from streams.clock import Clock
-from streams.engine import exits
+from streams.engine import asking, exits
 from streams.engine.partition import Partition, Shared
 from streams.engine.producer import Fenced
 from streams.engine.readings import SLOW_S, STUCK_S, Readings
@@ -42,8 +40,7 @@ def delete_applied(settings: Settings, applied: Mapping[tuple[str, int], int]) -
         return
     before = [TopicPartition(topic, number, at) for (topic, number), at in applied.items()]
     try:
-        admin = AdminClient(kafka.confluent_settings(settings))
-        for done in admin.delete_records(before, request_timeout=DELETE_S).values():
+        for done in asking.client(settings).delete_records(before, request_timeout=DELETE_S).values():
             done.result()
     except KafkaException as error:
         log.warning("what has been applied of the internal topics cannot be deleted: %s", error.args[0].str())
