@@ -18,23 +18,12 @@ from pathlib import Path
 
 import psutil
 
-from tests.support.processes import ROOT
+from tests.support.processes import ROOT, as_a_terminal_starts
 from tests.support.waiting import eventually
 
 #: What every process of a demo inherits, so that it can be found wherever it hangs.
 MARK = "DEMO_UNDER_TEST"
 NOWHERE = "http://127.0.0.1:9"
-
-
-@contextmanager
-def as_a_terminal_starts() -> Iterator[None]:
-    """What is started meanwhile heeds SIGHUP and SIGINT, also where the tests themselves were told not to."""
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGHUP, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class Demo:

@@ -18,7 +18,7 @@ from confluent_kafka import Producer
 from streams.local.broker import EmbeddedBroker
 from streams.settings import Settings
 from tests.support.commands import Run, ringback
-from tests.support.processes import environment
+from tests.support.processes import as_a_terminal_starts, environment
 from tests.support.sending import Bench, configuration, partner_named, postback_named
 from tests.support.topics import Sent
 from tests.support.waiting import eventually
@@ -38,12 +38,13 @@ class Tail:
     """`ringback tail` as a process, and the lines that it has written."""
 
     def __init__(self, settings: Settings, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", "from streams.cli.entry import main; main()", "tail", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment(settings),
-        )
+        with as_a_terminal_starts():
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", "from streams.cli.entry import main; main()", "tail", *arguments],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment(settings),
+            )
         assert self.process.stdout is not None
         assert self.process.stderr is not None
         self.lines: list[bytes] = []

@@ -14,6 +14,7 @@ import msgspec
 from schemas.job import Job
 from streams.delivery import receipts
 from streams.settings import environment
+from tests.support.processes import as_a_terminal_starts
 from tests.support.sending import Bench
 from tests.support.topics import Sent, read_topic
 
@@ -44,7 +45,9 @@ def process(bench: Bench, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """A command in a process of its own, ended at the end of the block."""
     command = [sys.executable, "-m", "streams.cli.main", "dlq", *arguments]
     env = {**os.environ, **environment(bench.settings)}
-    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+    with as_a_terminal_starts():
+        started = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with started as running:
         try:
             yield running
         finally:

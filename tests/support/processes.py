@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,19 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     ours = settings_of_children(settings)
     return clean | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"} | ours | more
+
+
+@contextmanager
+def as_a_terminal_starts() -> Iterator[None]:
+    """What is started meanwhile heeds SIGHUP and SIGINT, also where the tests themselves were told not to:
+    so a shell does what it starts in the background. From the main thread.
+    """
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGHUP, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
