@@ -9,11 +9,11 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient
 from ruamel.yaml import YAML
 
 from streams.demo.answers import answer
@@ -29,8 +29,6 @@ INTERRUPTED = 130
 WITHIN = 200.0
 NO_NETWORK = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY"), NOWHERE)
 QUICK = ("--seconds", "3", "--rate", "20")
-
-STANDS_SECONDS = 16.0
 
 #: Of a table's row or block: column, observed, expected.
 NUMBERS = re.compile(r"(\d+)(=|≠)(\d+)")
@@ -202,10 +200,18 @@ def test_a_job_that_nobody_had_to_decide_is_a_difference_and_status_1(tmp_path: 
         demo.assert_nothing_is_left()
 
 
+def members(bootstrap: str, group: str) -> int:
+    """How many are in a group."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    return len(admin.describe_consumer_groups([group], request_timeout=10)[group].result().members)
+
+
 @pytest.mark.timeout(300)
 def test_a_sender_that_stood_still_repeats_what_was_under_way_and_that_is_no_difference(tmp_path: Path) -> None:
     with running(tmp_path, "--seconds", "6", "--rate", "50") as demo:
         log = demo.wait_for_file("ringback-demo-*/logs/received.txt")
+        settings = YAML(typ="safe").load(demo.wait_for_file("ringback-demo-*/ringback.yaml"))
+        bootstrap, group = settings["bootstrap_servers"], settings["sender_group"]
         sender = demo.process_of("streams.cli.main", "sender")
 
         def slow_one_under_way() -> bool:
@@ -214,8 +220,9 @@ def test_a_sender_that_stood_still_repeats_what_was_under_way_and_that_is_no_dif
 
         eventually(slow_one_under_way, within=60, every=0.005)
         sender.suspend()
+        assert members(bootstrap, group) == 1
         # Longer than the session of a member of its group.
-        time.sleep(STANDS_SECONDS)
+        eventually(lambda: members(bootstrap, group) == 0, within=60, every=0.25, what="the group misses it")
         sender.resume()
         assert demo.end(WITHIN) == 0, demo.text
         assert re.search(r"\d requests? (was|were) repeated, with the same id", demo.text), demo.text
