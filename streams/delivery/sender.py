@@ -58,10 +58,8 @@ WAITING_OF_PARTITION = 800
 #: The event loop computes for so much of the time, or is late by so much (seconds): this process is at its limit.
 SATURATED_SHARE = 0.7
 SATURATED_SECONDS = 0.02
-#: It can do no more when it computes for so much of the time.
-FULL_SHARE = 0.9
-#: A process that can do no more has no more requests under way than these that are young: more would only make all
-#: of them late, up to time-outs that are not the partners' fault. Older ones wait for a partner, and do not count.
+#: A process at its limit has no more requests under way than these that are young: more would only make all of them
+#: late, up to time-outs that are not the partners' fault. Older ones wait for a partner, and do not count.
 MOST_YOUNG = 256
 
 
@@ -114,7 +112,7 @@ class Sender:
         self._part: Callable[[Partner, float], Part] = by_partitions
         self._bound = 0
         self._pressed = False
-        self._saturated = self._full = False
+        self._saturated = False
         self._ticks = 0
         self.trackers: set[Tracker] = set()
         #: For each delay topic how many of its records are not even read.
@@ -303,12 +301,12 @@ class Sender:
             self._turns.add(lane)
 
     def _may_start(self) -> bool:
-        """Not while nothing can be committed: what is sent then is sent again when the partitions are lost. And when
-        the process can do no more, no more at once: they would all be late.
+        """Not while nothing can be committed: what is sent then is sent again when the partitions are lost. And at
+        the process's limit no more at once: they would all be late.
         """
         if self._outbox.late:
             return False
-        return not self._full or self._attempts.young(self._clock.now()) < MOST_YOUNG
+        return not self._saturated or self._attempts.young(self._clock.now()) < MOST_YOUNG
 
     def _start(self, lane: Lane[Held]) -> bool:
         """Start the lane's next job. False: it may start no more for now, and is woken when it may."""
@@ -370,8 +368,7 @@ class Sender:
             late += 0.3 * (now - before - TICK_SECONDS - late)
             busy += 0.3 * ((used - computed) / (now - before) - busy)
             before, computed = now, used
-            is_late = late > SATURATED_SECONDS
-            self._saturated, self._full = is_late or busy > SATURATED_SHARE, is_late or busy > FULL_SHARE
+            self._saturated = busy > SATURATED_SHARE or late > SATURATED_SECONDS
             self.tick()
 
     def tick(self) -> None:
