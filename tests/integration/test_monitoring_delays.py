@@ -43,8 +43,8 @@ async def test_nothing_is_told_to_wait_when_nothing_does(settings: Settings) -> 
     bench.configure(configuration([partner_named()]))
     async with Partner() as partner, sending(settings) as running:
         registry = running.service.metrics.registry
-        first = {"topic": bench.topics.retry("256s")}  # the sixth, here of 6.4 s
-        bench.decide(job_for(partner.url("/i"), n, due_at=_now() + 7_000) for n in range(8))
+        first = {"topic": bench.topics.retry("256s")}  # the sixth, here of 6.4 s; there is time to take the jobs
+        bench.decide(job_for(partner.url("/i"), n, due_at=_now() + 12_000) for n in range(8))
         await eventually_async(lambda: running.counted("jobs_delayed", **first) > 0, what="jobs wait")
         await eventually_async(lambda: partner.count == 8, what="they are sent")
 
