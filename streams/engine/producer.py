@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+import weakref
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
@@ -36,8 +37,10 @@ ABORT_TRIES = 50
 ABORT_PAUSE_S = 0.1
 #: A transaction that is to be thrown away has reached its partitions after so long (seconds), or is made again.
 THROWN_S = 15.0
-#: How long records may take to reach the brokers (seconds), before it is asked whether one of them went away.
-FLUSH_S = 1.0
+#: How long is flushed at once (seconds). Of 0.2 and more confluent-kafka makes several calls, and goes on with the
+#: next when one of them has met a fatal error: what it then calls, the logger among them, runs with an exception
+#: pending, and ends with an error of Python's own in the place of the client's (seen with 2.16).
+FLUSH_S = 0.1
 #: That a broker went away is heard within so long (seconds), and until then more is committed.
 HEARD_S = 60.0
 #: Within a transaction, what has become of the one before must be known after so long (seconds): it has a time itself.
@@ -151,6 +154,7 @@ class TransactionalProducer:
                 error_cb=self._departures,
             )
         )
+        weakref.finalize(self, kafka.let_go, self._producer)
 
     def start(self, stopped: Callable[[], bool]) -> None:
         """Fence off whoever wrote under this id before; their open transaction is over when this returns.
@@ -218,7 +222,7 @@ class TransactionalProducer:
         for topic, partition in places:
             self._insist(topic, None, b"", partition, on_delivery=on_delivery)
         until = time.monotonic() + THROWN_S
-        while self._serve(self._producer.flush, 0.1):
+        while self._producer.flush(FLUSH_S):
             if stopped() or time.monotonic() > until:
                 raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the partitions were not reached in time"))
         if failed:
@@ -263,7 +267,7 @@ class TransactionalProducer:
         `Fenced`, and KafkaException when `stopped()`.
         """
         with contextlib.suppress(KafkaException):  # a fatal error, which the next transaction will tell again
-            self._serve(self._producer.poll, 0)
+            self._producer.poll(0)
         if self._departures.seen or self._unsure:
             self._departures.seen = False
             self._unsure |= self._suspects()
@@ -312,7 +316,7 @@ class TransactionalProducer:
         committed before may hang (see `fate`): the end of this transaction would be its end in those partitions that
         both have written, and only there. Raises `Fenced`.
         """
-        while self._serve(self._producer.flush, FLUSH_S) and not self._departures.seen:
+        while self._producer.flush(FLUSH_S) and not self._departures.seen:
             pass
         if not self._departures.seen:
             return
@@ -356,7 +360,7 @@ class TransactionalProducer:
         self._stand_firm()
         self._commit()
         while len(placed) < len(writes) and not failed:
-            self._serve(self._producer.poll, 0.01)
+            self._producer.poll(0.01)
         if failed:
             raise Fenced(f"{self.transactional_id}: committed, but a last record failed: {failed[0].str()}")
         return [placed[number] for number in range(len(writes))]
@@ -380,16 +384,6 @@ class TransactionalProducer:
         self._touched.add(place)
         return already
 
-    @staticmethod
-    def _serve(call: Callable[[float], int], timeout: float) -> int:
-        """Of a call that serves callbacks: where the client has met a fatal error, it may raise that out of the middle
-        of one of them.
-        """
-        try:
-            return call(timeout)
-        except SystemError as error:
-            raise error.__cause__ or error from None
-
     def _insist(self, *arguments: Any, **more: Any) -> None:
         """Produce, waiting while the client's queue is full: a batch may have more jobs than it holds."""
         while True:
@@ -398,7 +392,7 @@ class TransactionalProducer:
                 return
             except BufferError:
                 # What cannot be written ends with the transaction's time, and makes room.
-                self._serve(self._producer.poll, 0.05)
+                self._producer.poll(0.05)
 
     def _commit(self) -> None:
         while True:

@@ -116,7 +116,7 @@ class Writer:
 
     def close(self) -> None:
         """Let go of what is not committed; the coordinator aborts it."""
-        self._producer.purge()
+        kafka.let_go(self._producer)
 
 
 FENCED = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +21,7 @@ from streams.engine.stages import Stage, Unit, changelog_topic, owners_topic
 from streams.engine.store import TOMBSTONES_KEPT_MS, Applied, Store, StoreMemory
 from streams.errors import Stop
 from streams.settings import Settings
-from tests.support import owning
+from tests.support import fenced_off, owning
 from tests.support.topics import create_topics, read_topic
 
 ROWS = 3 * CHUNK
@@ -206,3 +208,22 @@ def test_claims_that_would_have_no_order_or_be_deleted_are_refused(
     with pytest.raises(Stop, match="expected") as refused:
         owning.ensure_owners(settings)
     assert remedy in str(refused.value)
+
+
+def test_who_is_fenced_off_with_requests_under_way_is_told_so_and_lets_go_of_its_client(
+    bootstrap: str, prefix: str
+) -> None:
+    """librdkafka frees a text twice when such a client is dropped before its requests are answered, and the logger of
+    one that is flushed for longer fails: the process ended with SIGABRT, or with an error that says nothing.
+    """
+    topic = f"{prefix}fenced"
+    create_topics(bootstrap, {topic: fenced_off.PARTITIONS})
+    run = subprocess.run(
+        [sys.executable, "-m", fenced_off.__name__, bootstrap, topic],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr[-2_000:]
+    assert run.stdout.split() == ["Fenced"] * fenced_off.ROUNDS

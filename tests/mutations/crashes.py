@@ -551,6 +551,22 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "S16",
+        "a producer flushed for so short that it says itself that it was fenced off",
+        PRODUCER,
+        "FLUSH_S = 0.1",
+        "FLUSH_S = 1.0",
+        (f"{AT_RECOVERY}::test_who_is_fenced_off_with_requests_under_way_is_told_so_and_lets_go_of_its_client",),
+    ),
+    Mutation(
+        "S16",
+        "the answers waited for before a producer is dropped",
+        PRODUCER,
+        "weakref.finalize(self, kafka.let_go, self._producer)",
+        "pass",
+        (f"{AT_RECOVERY}::test_who_is_fenced_off_with_requests_under_way_is_told_so_and_lets_go_of_its_client",),
+    ),
+    Mutation(
+        "S16",
         "the fence before the state is read back",
         RECOVERY,
         "self._ownership.take(self._stopped)",
