@@ -244,6 +244,14 @@ def consumer_settings(settings: Settings, **more: Any) -> dict[str, Any]:
     return confluent_settings(settings, **{**ours, "auto_offset_reset": "earliest", **more})
 
 
+def asking_settings(settings: Settings, group: str) -> dict[str, Any]:
+    """A confluent-kafka consumer that asks what a group has committed, and never joins it; what a transaction under way
+    will commit is not waited for. An admin client may not be asked: while the group's coordinator comes up, the process
+    ends in librdkafka 2.16 (`list_consumer_group_offsets`, SIGSEGV).
+    """
+    return consumer_settings(settings, group_id=group, isolation_level="read_uncommitted")
+
+
 def aiokafka_settings(settings: Settings) -> dict[str, Any]:
     """The connection arguments of every aiokafka client. Raises `Stop` when the options cannot be followed."""
     check(settings)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from streams import kafka
 
 from . import reading, verdicts
 from .findings import Finding
@@ -62,12 +64,15 @@ def _lag(site: Site, group: str, topics: Sequence[str]) -> int | None:
     places = [(name, number) for name in found for number in range(found[name].partitions)]
     if not places:
         return None
-    wanted = ConsumerGroupTopicPartitions(group, [TopicPartition(*place) for place in places])
-    asked = site.admin.list_consumer_group_offsets([wanted], request_timeout=site.timeout)
+    consumer = Consumer(kafka.asking_settings(site.settings, group))
     try:
-        positions = asked[group].result(site.timeout * 2).topic_partitions or ()
+        positions = consumer.committed([TopicPartition(*place) for place in places], timeout=site.timeout)
         between = site.bounds(places)
-    except (KafkaException, UnicodeDecodeError):  # the last: see `lookups.owners`
+    except KafkaException:
+        return None
+    finally:
+        consumer.close()
+    if any(position.error is not None for position in positions):
         return None
     spans: dict[Place, tuple[int, int]] = {}
     for position in positions:

@@ -11,10 +11,11 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from streams import kafka
+from streams.engine import asking
 from streams.engine.stages import Input
 from streams.settings import Settings
 
@@ -37,7 +38,7 @@ class InputsApplied:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._admin: AdminClient | None = None
+        self._group: Consumer | None = None
 
     def before(self, inputs: Iterable[Input], appended: int) -> bool:
         """Whether the device stage has applied everything in these partitions that was appended before this time. When
@@ -48,18 +49,17 @@ class InputsApplied:
         """
         try:
             return self._ask([TopicPartition(topic, number) for topic, number in inputs], appended)
-        except (KafkaException, TimeoutError, UnicodeDecodeError) as error:  # the last: see `lookups.owners`
+        except (KafkaException, TimeoutError) as error:
             log.info("how far the inputs have been read cannot be looked up: %s", error)
             return False
 
     def _ask(self, asked: list[Any], appended: int) -> bool:
-        if self._admin is None:
-            self._admin = AdminClient(kafka.confluent_settings(self._settings))
-        admin = self._admin
+        if self._group is None:
+            self._group = Consumer(kafka.asking_settings(self._settings, self._settings.worker_id))
         # The offsets first: what is applied later than they say only makes them safer.
-        group = ConsumerGroupTopicPartitions(self._settings.worker_id, asked)
-        answer = next(iter(admin.list_consumer_group_offsets([group], request_timeout=ASK_S).values()))
-        applied = {(one.topic, one.partition): one.offset for one in answer.result(ASK_S * 2).topic_partitions}
+        answer = self._group.committed(asked, timeout=ASK_S)
+        applied = {(one.topic, one.partition): one.offset for one in answer if one.error is None}
+        admin = asking.client(self._settings)
         spec: Any = OffsetSpec
         begins = self._offsets(admin, asked, spec.earliest())
         ends = self._offsets(admin, asked, spec.latest())
