@@ -152,11 +152,10 @@ def show(
 
     Why, the job or record, each attempt, and what to do next. By a job's id: all its letters, done ones too.
     """
-    from streams.clock import SystemClock
     from streams.letters import shown
     from streams.letters.reading import DeadLetters
 
-    asked = letters.asked(SystemClock().now(), [name])
+    asked = letters.asked([name])
     loaded = start.settings()
     admin = start.reach(loaded, timeout)
     with progress() as tell:

@@ -1,63 +1,27 @@
-"""The filter of dead letters: its options stand here once, for `ringback dlq ls`, `replay` and `purge`."""
+"""The filter of dead letters, for `ringback dlq ls`, `replay` and `purge`; its options stand in `letters.asked`."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import Any, get_type_hints
 
 from streams.cli import letters
-from streams.cli.letters import App, Event, From, KindOption, Names, Partner, Postback, Reason, Since, Status, To
-
-if TYPE_CHECKING:
-    from streams.letters.asked import Asked
 
 #: What a command that is filtered calls the letters that are meant.
 GIVEN = "asked"
 
 
-def meant(
-    names: Names = None,
-    kind: KindOption = None,
-    reason: Reason = None,
-    partner: Partner = None,
-    postback: Postback = None,
-    app: App = None,
-    event: Event = None,
-    status: Status = None,
-    since: Since = "",
-    first: From = "",
-    last: To = "",
-) -> Asked:
-    """The letters that the options mean; raises `Stop`."""
-    from streams.clock import SystemClock
-
-    return letters.asked(
-        SystemClock().now(),
-        names,
-        kind=kind,
-        reason=reason,
-        partner=partner,
-        postback=postback,
-        app=app,
-        event=event,
-        status=status,
-        since=since,
-        first=first,
-        last=last,
-    )
-
-
 def filtered(command: Callable[..., None], without: Sequence[str] = ()) -> Callable[..., None]:
-    """The command with the options of `meant`, but for those it is to be `without`, in place of its parameter `asked`:
-    it is given the letters that they mean.
+    """The command with the options of `letters.asked`, but for those it is to be `without`, in place of its parameter
+    `asked`: it is given the letters that they mean.
     """
-    options = _parameters(meant, without)
+    options = _parameters(letters.asked, without)
     own = _parameters(command, [GIVEN])
 
     def filtering(**given: Any) -> None:
-        asked = meant(**{option.name: given.pop(option.name) for option in options})
+        asked = letters.asked(**{option.name: given.pop(option.name) for option in options})
         command(**{GIVEN: asked}, **given)
 
     filtering.__name__, filtering.__doc__ = command.__name__, command.__doc__

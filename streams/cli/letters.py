@@ -51,22 +51,21 @@ BAR = 20
 
 
 def asked(
-    now: int,
-    names: Sequence[str] | None = None,
-    *,
-    kind: Kinds | None = None,
-    reason: str | None = None,
-    partner: str | None = None,
-    postback: str | None = None,
-    app: str | None = None,
-    event: str | None = None,
-    status: Sequence[str] | None = None,
-    since: str = "",
-    first: str = "",
-    last: str = "",
+    names: Names = None,
+    kind: KindOption = None,
+    reason: Reason = None,
+    partner: Partner = None,
+    postback: Postback = None,
+    app: App = None,
+    event: Event = None,
+    status: Status = None,
+    since: Since = "",
+    first: From = "",
+    last: To = "",
 ) -> Asked:
-    """The letters that the options mean; raises `Stop`. `now`: milliseconds."""
+    """The letters that the options mean; raises `Stop`."""
     from schemas.dead_letter import REASONS
+    from streams.clock import SystemClock
     from streams.letters import asked as asking
 
     if since and first:
@@ -74,7 +73,7 @@ def asked(
     if reason is not None and reason not in REASONS:
         raise Stop(f"--reason {output.printable(reason)}: expected one of {', '.join(REASONS)}", exit_code=USAGE)
     addresses, job_ids = singles(names or ())
-    begin, end = (_since(since, now) if since else _moment("--from", first)), _moment("--to", last)
+    begin, end = (_since(since, SystemClock().now()) if since else _moment("--from", first)), _moment("--to", last)
     if begin is not None and end is not None and begin >= end:
         raise Stop("nothing lies between the two times: --to is not after the other", exit_code=USAGE)
     return asking.Asked(
