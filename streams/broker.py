@@ -24,7 +24,7 @@ def reach(settings: Settings, timeout: float, waiting: Callable[[str], None] = l
     Raises `Stop` when time is up, or at once for what waiting does not mend (a refused login).
     """
     errors: list[KafkaError] = []
-    admin = AdminClient(kafka.confluent_settings(settings, error_cb=errors.append))
+    admin = AdminClient(kafka.admin_settings(settings, error_cb=errors.append))
     deadline = time.monotonic() + timeout
     told = False
     while True:

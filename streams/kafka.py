@@ -36,6 +36,9 @@ LARGEST_BATCH = 1024 * 1024
 #: A dead letter carries a record that may be as large as a broker takes by default (1 MiB), in base64.
 LARGEST_DEAD_LETTER = 2 * 1024 * 1024
 
+#: How long admin clients believe what they have heard of topics.
+METADATA_AGE_MS = 1_000
+
 #: The delay topics: tier k holds jobs for 8·2ᵏ s.
 TIERS_MS = tuple(8_000 * 2**k for k in range(9))
 TIER_NAMES = tuple(f"{tier // 1000}s" for tier in TIERS_MS)
@@ -197,6 +200,14 @@ def confluent_settings(settings: Settings, **more: Any) -> dict[str, Any]:
 def _option_name(written: str) -> str:
     """`group_id` → `group.id`; callbacks (`error_cb`, `on_delivery`) keep their underscore."""
     return written if written.endswith("_cb") or written.startswith("on_") else written.replace("_", ".")
+
+
+def admin_settings(settings: Settings, **more: Any) -> dict[str, Any]:
+    """A confluent-kafka admin client that may be kept. After a change of leader what it asks is refused, for its epoch
+    is an old one, until what it has heard of topics is too old to be believed, and it hears of them again: 15 minutes
+    by default.
+    """
+    return confluent_settings(settings, **{"metadata_max_age_ms": METADATA_AGE_MS, **more})
 
 
 def producer_settings(settings: Settings, **more: Any) -> dict[str, Any]:

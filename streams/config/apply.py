@@ -119,7 +119,7 @@ def ensure_topic(settings: Settings) -> None:
     """
     name = kafka.Topics(settings.topic_prefix).config
     row = next(row for row in kafka.topic_table(settings.topic_prefix) if row.name == name)
-    admin = AdminClient(kafka.confluent_settings(settings, error_cb=lambda _error: None))
+    admin = AdminClient(kafka.admin_settings(settings, error_cb=lambda _error: None))
     try:
         # Asked for by name, a topic could be made by the broker itself, with its own defaults.
         there = admin.list_topics(timeout=ANSWER_SECONDS).topics

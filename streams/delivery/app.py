@@ -209,7 +209,7 @@ class Service:
         topics = kafka.Topics(self.settings.topic_prefix)
         written = (topics.receipts, topics.dead_letters, topics.report, topics.control, topics.senders)
         wanted = (topics.delivery, *topics.retries(), *written)
-        admin = AdminClient(kafka.confluent_settings(self.settings))
+        admin = AdminClient(kafka.admin_settings(self.settings))
         while not self.stopping.is_set():
             try:
                 known = await asyncio.to_thread(admin.list_topics, timeout=ASK_SECONDS)

@@ -30,7 +30,7 @@ class Ends:
         """What is known by now of these; asks for what may have changed, so that the next call knows it."""
         wanted = list(places)
         if self._client is None:
-            self._client = AdminClient(kafka.confluent_settings(self._settings))
+            self._client = AdminClient(kafka.admin_settings(self._settings))
         self._client.poll(0)
         if all(future.done() for future in self._asked.values()):
             self._collect()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator, Sequence
 
+from aiokafka import errors
+from aiokafka.admin import AIOKafkaAdminClient
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from streams import kafka
@@ -45,17 +48,32 @@ def _members(site: Site, group: str) -> tuple[str, int]:
     """The group's state and its number of members; one that nobody has joined yet has none. Raises KafkaException."""
     deadline = time.monotonic() + site.timeout
     while True:
-        asked = site.admin.describe_consumer_groups([group], request_timeout=site.timeout)
         try:
-            described = asked[group].result(site.timeout * 2)
-            return described.state.name, len(described.members)
+            return asyncio.run(_described(site, group))
         except KafkaException as error:
             code = error.args[0].code()
             if code == KafkaError.GROUP_ID_NOT_FOUND:
-                return "DEAD", 0
+                return "Dead", 0
             if code not in PASSING or time.monotonic() > deadline:
                 raise
         time.sleep(PAUSE_SECONDS)
+
+
+async def _described(site: Site, group: str) -> tuple[str, int]:
+    """With aiokafka: librdkafka 2.16 ends the process when it describes a group whose broker was started anew."""
+    admin = AIOKafkaAdminClient(**kafka.aiokafka_settings(site.settings))
+    try:
+        async with asyncio.timeout(site.timeout * 2):
+            await admin.start()
+            [answer] = await admin.describe_consumer_groups([group])
+    except (errors.KafkaError, TimeoutError) as error:
+        raise KafkaException(KafkaError(getattr(error, "errno", None) or KafkaError._TIMED_OUT)) from error
+    finally:
+        await admin.close()
+    code, _, state, _, _, members, *_ = answer.groups[0]
+    if code:
+        raise KafkaException(KafkaError(code))
+    return state, len(members)
 
 
 def _lag(site: Site, group: str, topics: Sequence[str]) -> int | None:

@@ -76,7 +76,8 @@ def group(role: str, name: str, state: str, members: int, lag: int | None) -> Fi
     behind = "" if lag is None else f", at most {lag:,} records to read" if lag else ", nothing to read"
     if not members:
         return warning(f"{role} group {name}: no process is in it{behind}", f"start one: `ringback {role}`")
-    passing = "" if state == "STABLE" else f" ({state.lower().replace('_', ' ')})"
+    # Kafka's names: PreparingRebalance.
+    passing = "" if state == "Stable" else f" ({re.sub('(?<!^)(?=[A-Z])', ' ', state).lower()})"
     return ok(f"{role} group {name}: {members} process{'es' if members > 1 else ''}{passing}{behind}")
 
 

@@ -101,6 +101,8 @@ class App(faust.App):
         await super().on_shutdown()
         self.engine.ending.waits_for = "closing connections"
         await self.engine.close()
+        if self.crashed and not self.engine.exit_status:
+            self.engine.exit_status = exits.CHECKPOINT_FAILED
         self.engine.ending.ended()
         if self.engine.exit_status:
             exits.leave(self.engine.exit_status)

@@ -21,8 +21,6 @@ from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
-#: So long (ms) the client believes what it has heard of topics: a partition that came since is not there for it.
-AGE_MS = 1_000
 #: It waits so long (seconds) for the brokers when it is made.
 WARM_S = 5.0
 
@@ -38,7 +36,7 @@ def client(settings: Settings) -> AdminClient:
     key = settings.bootstrap_servers, tuple(sorted(settings.kafka_options.items()))
     with _making:
         if (known := _kept.get(key)) is None:
-            known = AdminClient(kafka.confluent_settings(settings, metadata_max_age_ms=AGE_MS))
+            known = AdminClient(kafka.admin_settings(settings))
             try:
                 known.list_topics(timeout=WARM_S)
             except KafkaException as exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -27,7 +28,9 @@ TWIN = 78
 def leave(status: int) -> NoReturn:
     """End the process with this status, leaving everything as it is. From any thread."""
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+        # One may be closed, or its reader gone: the process ends all the same.
+        with contextlib.suppress(Exception):
+            stream.flush()
     os._exit(status)
 
 

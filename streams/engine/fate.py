@@ -24,7 +24,7 @@ PAUSE_S = 0.1
 #: The ends of a transaction reach its partitions within moments. What is open for longer (seconds) hangs.
 OPEN_S = 2.0
 #: What the client has heard before that (seconds) it believes no more.
-HEARD_S = asking.AGE_MS / 1000 + 0.5
+HEARD_S = kafka.METADATA_AGE_MS / 1000 + 0.5
 
 #: Of a partition: it is not there (any more), or nobody lets us look.
 UNSEEN = frozenset(

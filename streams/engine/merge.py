@@ -34,6 +34,9 @@ class Wait(NamedTuple):
     topics: tuple[str, ...]
     appended: int
 
+    def __str__(self) -> str:
+        return f"it waits for {', '.join(self.topics)} to pass append time {self.appended}"
+
 
 class Limits(NamedTuple):
     """How much is buffered per source, and how much is taken at once. A source that has reached either limit is not

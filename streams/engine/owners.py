@@ -93,6 +93,9 @@ class Owners:
         """
         own = self._barriers.write(self._topic, 0, claim.encode(), b"1", stopped)
         with self._reading:
+            if own.offset < self._next and claim.name not in self._claims.names(claim.unit):
+                # It was not read by another thread meanwhile: the topic has been made anew.
+                self._claims, self._next = Claims(), 0
             self._read_behind(own.offset, stopped)
             return self._claims.before(claim)
 

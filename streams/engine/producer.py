@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 import time
 import weakref
 from collections import Counter
@@ -117,6 +118,12 @@ class _Departures:
         self.seen = True
 
 
+def _let_go(producer: Producer) -> None:
+    """In a thread where it has to be waited for: the last reference may go in the event loop."""
+    if len(producer):
+        threading.Thread(target=kafka.let_go, args=[producer], name="letting go").start()
+
+
 class TransactionalProducer:
     """Writes transactions. A newer one with the same id fences this one off. `queued`: bytes that it holds at most
     until the brokers have them.
@@ -154,7 +161,7 @@ class TransactionalProducer:
                 error_cb=self._departures,
             )
         )
-        weakref.finalize(self, kafka.let_go, self._producer)
+        weakref.finalize(self, _let_go, self._producer).atexit = False
 
     def start(self, stopped: Callable[[], bool]) -> None:
         """Fence off whoever wrote under this id before; their open transaction is over when this returns.

@@ -36,6 +36,8 @@ class Readings:
         self._children: dict[tuple[str, ...], Any] = {}
         #: Partitions with input waiting, and since when that has been seen (monotonic seconds).
         self._waiting: dict[Unit, float] = {}
+        #: What these wait for themselves, in words.
+        self._waits_for: dict[Unit, str] = {}
         self._partitions: Mapping[Unit, Partition] = {}
         metrics.ready.set_function(lambda: readiness.ready)
         # A counter that begins with its first event hides it: no rate sees a rise.
@@ -78,7 +80,7 @@ class Readings:
     def assigned(self, partitions: Mapping[Unit, Partition]) -> None:
         """These are the worker's partitions now (the engine's own, living dictionary)."""
         self._partitions = partitions
-        self._waiting = {}
+        self._waiting, self._waits_for = {}, {}
         self.readiness.set("assigned", True)
         self.recovering()
 
@@ -112,7 +114,7 @@ class Readings:
 
     def unassigned(self) -> None:
         """The partitions are gone for now."""
-        self._waiting = {}
+        self._waiting, self._waits_for = {}, {}
         # Others tell of them from now on; a last value that stays would be counted twice.
         self._forget_lag()
         self.metrics.recovery_records_left.clear()
@@ -137,6 +139,7 @@ class Readings:
             if behind and not set(paused).intersection(partition.named):
                 waiting[unit] = self._waiting.get(unit, now)
         self._waiting = waiting
+        self._waits_for = {unit: str(self._partitions[unit].waits() or "") for unit in waiting}
         self.metrics.records_held.set(sum(one.held for one in self._partitions.values()))
         slow = self._not_moving(SLOW_S)
         self.readiness.set("progress", not slow, slow or "")
@@ -163,15 +166,16 @@ class Readings:
                 continue
             still = now - max(since, one.moved_at)
             if still > seconds:
-                waits = one.waits()
-                why = f"; it waits for {', '.join(waits.topics)} to pass append time {waits.appended}" if waits else ""
-                return f"{unit} has not moved for {still:.0f} s with input waiting{why}"
+                why = self._waits_for.get(unit)
+                return f"{unit} has not moved for {still:.0f} s with input waiting{f'; {why}' if why else ''}"
         return None
 
     @property
-    def waiting(self) -> Collection[Unit]:
-        """The partitions that have input waiting, and no excuse for not working on it. From any thread."""
-        return self._waiting.keys()
+    def waiting(self) -> Mapping[Unit, str]:
+        """The partitions that have input waiting, and no excuse for not working on it, with what they wait for, if it
+        is anything. From any thread.
+        """
+        return self._waits_for
 
     @property
     def kafka(self) -> bool:

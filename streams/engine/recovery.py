@@ -160,17 +160,20 @@ class Recovery:
         known = remaining.at - 1 if remaining.at else None
         try:
             consumer.assign([self._at(remaining.at if known is None else known)])
-            while remaining.at <= barrier:
+            reached = False
+            while remaining.at <= barrier and not reached:
                 if self._stopped():
                     raise Abandoned
                 messages = consumer.consume(changelog.CHUNK, changelog.WAIT_S)
-                if messages and (messages[-1].offset() or 0) > barrier:
+                # The barrier itself may be compacted away by now.
+                reached = bool(messages) and (messages[-1].offset() or 0) > barrier
+                if reached:
                     messages = [message for message in messages if (message.offset() or 0) <= barrier]
                 if known is not None and (first := changelog.first_of(messages)) is not None:
                     if first > known and self._undone(known):
                         self._begin_anew(known, remaining)
                         consumer.assign([self._at(0)])
-                        messages = []
+                        messages, reached = [], False
                     messages, known = [one for one in messages if one.offset() != known], None
                 found = changelog.chunk_of(messages, self._unit)
                 if found is None:

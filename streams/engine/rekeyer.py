@@ -130,7 +130,7 @@ class Rekeyer:
         run again.
         """
         while not self._stopping:
-            admin = AdminClient(kafka.confluent_settings(self._means.settings))
+            admin = AdminClient(kafka.admin_settings(self._means.settings))
             try:
                 _Run(self, self._means, admin).run()
             except Grown:

@@ -58,7 +58,7 @@ def wait_for_kafka(settings: Settings, stopped: Callable[[], bool], tell: Callab
     """Returns when the brokers answer; `tell` is given the reason each time they do not. Raises `Abandoned` when
     `stopped()`.
     """
-    admin = AdminClient(kafka.confluent_settings(settings))
+    admin = AdminClient(kafka.admin_settings(settings))
     while not stopped():
         try:
             admin.list_topics(timeout=ASK_S)

@@ -61,6 +61,9 @@ class Records(fetcher.PartitionRecords):  # type: ignore[misc]
 
 fetcher.PartitionRecords = Records
 
+#: As long as Kafka can be told.
+NEVER_MS = 2**31 - 1
+
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Reads committed records only, from where it is told, and says how far it has read."""
@@ -82,7 +85,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             auto_offset_reset="none",
             isolation_level="read_committed",
             max_poll_records=MAX_POLL_RECORDS,
-            max_poll_interval_ms=int((conf.broker_max_poll_interval or 0) * 1000),
+            # aiokafka would leave the group after so long without a fetch, and not come back before there is one: a
+            # process has none while it has no partitions, or none of them is open. The watchdog looks for what hangs.
+            max_poll_interval_ms=NEVER_MS,
             max_partition_fetch_bytes=budgets.partition_fetch(engine.settings, inputs),
             fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
             fetch_min_bytes=FETCH_MIN_BYTES,

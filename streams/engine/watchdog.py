@@ -13,7 +13,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from streams.engine import exits
 from streams.engine.partition import Partition
@@ -31,19 +31,19 @@ MOST_S = 2.0
 LOOP = "the event loop"
 
 
-def signs_of(partitions: Mapping[Unit, Partition], waiting: Collection[Unit], kafka: bool) -> dict[str, Sign]:
-    """What ought to move among these partitions. `waiting`: those with input that nothing excuses; `kafka`: the brokers
-    answer, for without them nothing can move.
+def signs_of(partitions: Mapping[Unit, Partition], waiting: Mapping[Unit, str], kafka: bool) -> dict[str, Sign]:
+    """What ought to move among these partitions. `waiting`: those with input that nothing excuses, and what they wait
+    for, if that is anything; `kafka`: the brokers answer, for without them nothing can move.
     """
     signs = {}
     for unit, one in list(partitions.items()) if kafka else ():
-        sign = _sign(one, unit in waiting)
+        sign = _sign(one, waiting.get(unit))
         if sign is not None:
             signs[str(unit)] = sign
     return signs
 
 
-def _sign(one: Partition, waiting: bool) -> Sign | None:
+def _sign(one: Partition, waiting: str | None) -> Sign | None:
     if one.busy:
         return Sign(("busy", one.moved_at), "has had a batch under way")
     if one.closing:
@@ -54,10 +54,9 @@ def _sign(one: Partition, waiting: bool) -> Sign | None:
             return None  # others are read first
         where = "" if left is None else f" at changelog offset {left.at}"
         return Sign(("recovering", left and left.at, left and left.left == 0), f"has been recovering{where}")
-    if not waiting:
+    if waiting is None:
         return None
-    waits = one.waits()
-    why = f" (it waits for {', '.join(waits.topics)} to pass append time {waits.appended})" if waits else ""
+    why = f" ({waiting})" if waiting else ""
     return Sign(("waiting", one.moved_at), f"has not moved, with input waiting{why},")
 
 
@@ -89,7 +88,11 @@ class Watchdog:
         while not self._ending.wait(LOOK_S):
             now = time.monotonic()
             looked, last = looked + min(now - last, MOST_S), now
-            self._look(looked)
+            try:
+                self._look(looked)
+            except Exception:
+                # It looks at what the event loop changes; the next look counts for this one.
+                log.exception("the watchdog could not look")
 
     def _look(self, looked: float) -> None:
         signs = signs_of(self._partitions, self._readings.waiting, self._readings.kafka)

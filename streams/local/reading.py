@@ -50,7 +50,7 @@ class Reader:
         self._names = ", ".join(topics)
         self._check, self._silence = check, silence
         self._trouble: KafkaError | None = None
-        self._admin = AdminClient(kafka.confluent_settings(settings))
+        self._admin = AdminClient(kafka.admin_settings(settings))
         options = kafka.consumer_settings(settings, group_id="reads-only", enable_partition_eof=True)
         self._consumer = Consumer(options)
         try:

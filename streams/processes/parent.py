@@ -125,8 +125,15 @@ class Parent:
         timeout = aiohttp.ClientTimeout(total=LOOK_S)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while True:
+                begun = time.monotonic()
                 await asyncio.sleep(LOOK_S)
+                self._forgive(time.monotonic() - begun - LOOK_S)
                 await asyncio.gather(*(self._ask(session, host, child) for child in self.children))
+
+    def _forgive(self, late: float) -> None:
+        """Seconds for which this process stood still itself (a machine asleep, a container paused) are nobody's."""
+        for child in self.children if late > LOOK_S else ():
+            child.well_at, child.answered_at = child.well_at + late, child.answered_at + late
 
     async def _ask(self, session: aiohttp.ClientSession, host: str, child: Child) -> None:
         life, port = child.life, child.port

@@ -49,7 +49,7 @@ class Inputs:
 
     def __init__(self, settings: Settings, sources: Iterable[Source], *, silence: float = SILENCE_SECONDS) -> None:
         self._settings, self._silence = settings, silence
-        self._admin = AdminClient(kafka.confluent_settings(settings, error_cb=lambda _error: None))
+        self._admin = AdminClient(kafka.admin_settings(settings, error_cb=lambda _error: None))
         names = dict.fromkeys(source.topic for source in sources)
         found = {name: one.partitions for name, one in topics.look(self._admin, names).items()}
         self.missing = tuple(name for name in names if name not in found)

@@ -54,7 +54,7 @@ class Delivery:
         topics = kafka.Topics(settings.topic_prefix)
         self._topics = (topics.delivery, *topics.retries())
         self._consumer = Consumer(kafka.consumer_settings(settings, group_id=settings.sender_group))
-        self._admin = AdminClient(kafka.confluent_settings(settings))
+        self._admin = AdminClient(kafka.admin_settings(settings))
 
     def state(self) -> State:
         """The state now."""

@@ -165,7 +165,7 @@ class Site:
             self.broker.stop()
         elif self._made and not keep:
             settings = self.settings
-            admin = AdminClient(kafka.confluent_settings(settings, error_cb=lambda _error: None))
+            admin = AdminClient(kafka.admin_settings(settings, error_cb=lambda _error: None))
             groups = [settings.worker_id, settings.sender_group]
             left = removal.remove(admin, self.name, groups, lambda: self.interrupts.hurry)
         if not keep:

@@ -11,7 +11,7 @@ from streams.engine.stages import STAGES, Unit
 from streams.local.broker import EmbeddedBroker
 from streams.settings import Settings
 from tests.support import owning
-from tests.support.engine_bench import EngineBench, owns, pause, probe, traffic, wait_ready
+from tests.support.engine_bench import EngineBench, owned, owns, pause, probe, traffic, wait_ready
 from tests.support.fixtures import MakeSettings
 from tests.support.processes import Start, starting
 from tests.support.waiting import eventually
@@ -94,6 +94,29 @@ def test_partitions_whose_writer_was_fenced_off_while_the_group_counts_on_them_a
     bench.check()
     assert "may not be written as it is" in worker.output()
     assert worker.end(20) == 0
+
+
+def test_a_worker_without_partitions_stays_in_the_group_and_takes_over(
+    settings: Settings, start: Start, make_settings: MakeSettings, tmp_path: Path
+):
+    """aiokafka leaves a group when nothing has been fetched for so long, and comes back with the next fetch only."""
+    bench = EngineBench(settings, start, partitions=1)
+    soon = {"BROKER_MAX_POLL_INTERVAL": "2"}
+    workers = [bench.worker(make_settings(state_dir=tmp_path / f"state-{number}"), "", **soon) for number in range(3)]
+    for worker in workers:
+        wait_ready(worker)
+    pause(6)
+    for worker in workers:
+        assert probe(worker, "/readyz")[0] == 200, "it has left the group"
+    idle_ones = [worker for worker in workers if not any(owned(worker, stage) for stage in ("", "user "))]
+    assert len(idle_ones) in (1, 2), "the two stages' partitions lie with one process or with two"
+    for worker in workers:
+        if worker not in idle_ones:
+            assert worker.end(20) == 0
+    bench.send(bench.events, 20)
+    bench.send(bench.installs, 20)
+    bench.wait_for_all(60)
+    bench.check()
 
 
 # Longer than a transaction may stay open, and than the session of a member of the group.

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from streams.engine.changelog import CHUNK
 from streams.engine.faults import FaultPoints
@@ -23,6 +24,7 @@ from streams.errors import Stop
 from streams.settings import Settings
 from tests.support import fenced_off, owning
 from tests.support.topics import create_topics, read_topic
+from tests.support.waiting import eventually
 
 ROWS = 3 * CHUNK
 UNIT = Unit("device", 0)
@@ -169,6 +171,36 @@ def test_claims_are_forgotten_when_who_made_them_cannot_write_and_the_state_is_r
     bench.recover()
     assert len(standing.claim(Claim(UNIT, "c"), lambda: False)) == 1, "the one that has the partition now"
     assert len(owning.owners(bench.settings).claim(Claim(UNIT, "c"), lambda: False)) == 1
+
+
+def test_a_topic_of_claims_that_was_made_anew_is_read_from_its_beginning(bench: Bench) -> None:
+    """A process that goes on reading where it was would find nobody to fence off."""
+    standing = owning.owners(bench.settings)
+    for name in ("a", "b", "c"):
+        standing.claim(Claim(UNIT, name), lambda: False)
+    admin = AdminClient({"bootstrap.servers": bench.settings.bootstrap_servers})
+    topic = owners_topic(bench.settings)
+    admin.delete_topics([topic])[topic].result(20)
+    eventually(lambda: topic not in admin.list_topics(timeout=10).topics)
+    owning.ensure_owners(bench.settings)
+    assert owning.owners(bench.settings).claim(Claim(UNIT, "d"), lambda: False) == []
+    assert standing.claim(Claim(UNIT, "e"), lambda: False) == ["d"]
+
+
+def test_a_barrier_that_is_not_there_any_more_was_reached_when_something_behind_it_is(bench: Bench) -> None:
+    """Another barrier came behind it, and the topic was compacted, while the state was read."""
+    bench.write((b"d%d" % number, b"x") for number in range(10))
+    place = TopicPartition(bench.topic, 0)
+
+    def lose() -> None:
+        bench.write(iter([(b"behind", b"x")]))
+        admin = AdminClient({"bootstrap.servers": bench.settings.bootstrap_servers})
+        # As compaction does with the barrier; what lies before it goes too, which is nothing to this test.
+        ends = admin.list_offsets({place: OffsetSpec.latest()})  # type: ignore[no-untyped-call]
+        behind = TopicPartition(bench.topic, 0, ends[place].result(20).offset - 2)
+        admin.delete_records([behind])[behind].result(20)
+
+    assert bench.recover(behind_barrier=lose).records == 0
 
 
 def leave_behind(bench: Bench, rows: dict[bytes, bytes | None], applied: Applied) -> None:

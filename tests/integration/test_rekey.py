@@ -29,6 +29,7 @@ from streams.engine.raw import Raw
 from streams.engine.rekey import Original, Router, unwrap, wrap
 from streams.engine.rekeyer import Means, Rekeyer, Way
 from streams.engine.rekeying import delete_applied
+from streams.local.broker import EmbeddedBroker
 from streams.local.guarded import GuardedProcess
 from streams.replay import run
 from streams.settings import Settings
@@ -274,26 +275,56 @@ def test_partitions_that_run_ahead_are_held_back_and_go_on(
     monkeypatch.setattr(rekey, "BUFFERED_RECORDS", 600)
     monkeypatch.setattr(rekey, "LEAST_RECORDS", 200)
     monkeypatch.setattr("streams.engine.rekeyer.FETCH", 50)
-    original, internal, changelog = f"{prefix}in", f"{prefix}rekey", f"{prefix}changelog"
-    stamped = {"message.timestamp.type": "LogAppendTime"}
-    create_topics(bootstrap, {original: 3, changelog: 1}, stamped)
-    create_topics(bootstrap, {internal: 1}, topics.REKEYED_CONFIG)
+    original, internal, changelog = _rekeyed(bootstrap, prefix)
     # One after the other: those that are read first run ahead as far as they may.
     for number in (2, 0, 1):
         produce(bootstrap, original, [Sent(b"{}", partition=number)] * 2_000)
-    source, done = Source(topic=original, record="event", rekey=True), list[int]()
-    means = Means(settings, SystemClock(), BarrierProducer(settings), FaultPoints(), untold, done.append)
-    rekeyer = Rekeyer(Way(source, internal, changelog, 1, ()), means, ())
-    thread = threading.Thread(target=rekeyer.run, daemon=True)
-    thread.start()
-    eventually(lambda: sum(done) == 6_000, within=40, what="all are rekeyed")
-    rekeyer.stop()
-    thread.join(20)
+    source = Source(topic=original, record="event", rekey=True)
+    with _rekeying(settings, Way(source, internal, changelog, 1, ())) as done:
+        eventually(lambda: sum(done) == 6_000, within=40, what="all are rekeyed")
     raws, before = unwrap(internal, 0, read_topic(bootstrap, internal), source)
     places = [(one.appended, one.partition, one.offset) for one in raws]
     assert places == sorted(places)
     assert len(set(places)) == 6_000
     assert before >= places[-1][0]
+
+
+def test_a_rekeyed_source_goes_on_when_its_broker_was_started_anew(make_settings: MakeSettings, tmp_path: Path):
+    """Its partitions have another leader epoch then, which a client that is kept has to hear of."""
+    with EmbeddedBroker(tmp_path / "kafka") as own:
+        original, internal, changelog = _rekeyed(own.bootstrap, "t.")
+        source = Source(topic=original, record="event", rekey=True)
+        way = Way(source, internal, changelog, 1, ())
+        with _rekeying(make_settings(bootstrap_servers=own.bootstrap), way) as done:
+            produce(own.bootstrap, original, [Sent(b"{}", partition=0)] * 10)
+            eventually(lambda: sum(done) == 10, within=40, what="all are rekeyed")
+            own.shut_down()
+            own.start()
+            produce(own.bootstrap, original, [Sent(b"{}", partition=0)] * 10)
+            eventually(lambda: sum(done) == 20, within=40, what="all are rekeyed")
+
+
+def _rekeyed(bootstrap: str, prefix: str) -> tuple[str, str, str]:
+    """A source of three partitions, its internal topic and the changelog."""
+    original, internal, changelog = f"{prefix}in", f"{prefix}rekey", f"{prefix}changelog"
+    create_topics(bootstrap, {original: 3, changelog: 1}, {"message.timestamp.type": "LogAppendTime"})
+    create_topics(bootstrap, {internal: 1}, topics.REKEYED_CONFIG)
+    return original, internal, changelog
+
+
+@contextmanager
+def _rekeying(settings: Settings, way: Way) -> Iterator[list[int]]:
+    """How many records the rekeyer has written, portion by portion."""
+    done = list[int]()
+    means = Means(settings, SystemClock(), BarrierProducer(settings), FaultPoints(), untold, done.append)
+    rekeyer = Rekeyer(way, means, ())
+    thread = threading.Thread(target=rekeyer.run, daemon=True)
+    thread.start()
+    try:
+        yield done
+    finally:
+        rekeyer.stop()
+        thread.join(20)
 
 
 def _original_places(shop: Shop) -> Counter[tuple[str, int, int]]:

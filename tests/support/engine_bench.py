@@ -177,11 +177,17 @@ def traffic(bench: EngineBench) -> Iterator[None]:
         yield
 
 
-def owns(worker: GuardedProcess, count: int, stage: str = "") -> bool:
-    """The newest assignment that the worker has logged has so many partitions; `stage`: "" or "user "."""
+def owned(worker: GuardedProcess, stage: str = "") -> list[str]:
+    """The partitions of the newest assignment that the worker has logged; `stage`: "" or "user "."""
     told = f"assigned {stage}partitions: "
     lines = [line for line in worker.output().splitlines() if told in line]
-    return bool(lines) and len(lines[-1].split(told)[1].split("[")[0].split(",")) == count
+    numbers = lines[-1].split(told)[1].split("[")[0].strip() if lines else "none"
+    return [] if numbers == "none" else numbers.split(",")
+
+
+def owns(worker: GuardedProcess, count: int, stage: str = "") -> bool:
+    """Whether these are so many."""
+    return len(owned(worker, stage)) == count
 
 
 def state_folder(settings: Settings) -> Path:

@@ -61,9 +61,9 @@ def test_a_group_without_members_is_a_warning_with_the_command() -> None:
 
 
 def test_a_group_with_members_tells_its_lag_and_that_it_rebalances() -> None:
-    assert verdicts.group("worker", "g", "STABLE", 2, 0).found == "worker group g: 2 processes, nothing to read"
-    found = verdicts.group("worker", "g", "PREPARING_REBALANCING", 1, None)
-    assert found == ("ok", "worker group g: 1 process (preparing rebalancing)", "")
+    assert verdicts.group("worker", "g", "Stable", 2, 0).found == "worker group g: 2 processes, nothing to read"
+    found = verdicts.group("worker", "g", "PreparingRebalance", 1, None)
+    assert found == ("ok", "worker group g: 1 process (preparing rebalance)", "")
 
 
 @pytest.mark.parametrize(

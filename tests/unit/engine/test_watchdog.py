@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from streams.engine import watchdog
 from streams.engine.merge import Wait
 from streams.engine.remaining import Remaining
 from streams.engine.stages import Unit
-from streams.engine.watchdog import signs_of
+from streams.engine.watchdog import Watchdog, signs_of
+from streams.metrics import Metrics
+from streams.probes import Readiness
+from streams.settings import Settings
+from tests.support.waiting import eventually
 
 UNIT = Unit("user", 3)
 
@@ -18,12 +24,12 @@ UNIT = Unit("user", 3)
 def partition(**more: object) -> Any:
     """One that runs and has nothing to do."""
     state = {"busy": False, "closing": False, "running": True, "moved_at": 1.0, "remaining": None}
-    return SimpleNamespace(**state | {"waits": lambda: None} | more)
+    return SimpleNamespace(**state | more)
 
 
-def said(one: Any, waiting: bool = False, kafka: bool = True) -> str | None:
+def said(one: Any, waiting: str | None = None, kafka: bool = True) -> str | None:
     """What is expected of it, in words; None: nothing."""
-    sign = signs_of(cast(Any, {UNIT: one}), {UNIT} if waiting else set(), kafka).get("user partition 3")
+    sign = signs_of(cast(Any, {UNIT: one}), {} if waiting is None else {UNIT: waiting}, kafka).get("user partition 3")
     return sign and sign.what
 
 
@@ -32,8 +38,8 @@ def test_a_partition_without_work_need_not_move() -> None:
 
 
 def test_one_with_input_waiting_must_and_the_reason_says_what_for() -> None:
-    assert said(partition(), waiting=True) == "has not moved, with input waiting,"
-    found = said(partition(waits=lambda: Wait(("installs",), 77)), waiting=True)
+    assert said(partition(), waiting="") == "has not moved, with input waiting,"
+    found = said(partition(), waiting=str(Wait(("installs",), 77)))
     assert found == "has not moved, with input waiting (it waits for installs to pass append time 77),"
 
 
@@ -43,7 +49,31 @@ def test_a_batch_that_is_under_way_must_end_also_in_a_rebalance(closing: bool) -
 
 
 def test_without_brokers_nothing_is_expected() -> None:
-    assert said(partition(busy=True), waiting=True, kafka=False) is None
+    assert said(partition(busy=True), waiting="", kafka=False) is None
+
+
+def test_a_look_that_fails_does_not_end_the_watch(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its thread looks at what the event loop changes, and nothing else would notice that it is gone."""
+    monkeypatch.setattr(watchdog, "LOOK_S", 0.01)
+    readings: Any = SimpleNamespace(
+        readiness=Readiness("kafka"), metrics=Metrics(), waiting={}, kafka=property(lambda _: None)
+    )
+    looks: list[float] = []
+
+    def look(_: Watchdog, looked: float) -> None:
+        looks.append(looked)
+        raise IndexError
+
+    monkeypatch.setattr(Watchdog, "_look", look)
+    watch = Watchdog(Settings(), {}, readings)
+    watching = threading.Thread(target=watch._run, daemon=True)
+    watching.start()
+    eventually(lambda: len(looks) > 2, within=5)
+    watch.stop()
+    watching.join(5)
+    assert "the watchdog could not look" in caplog.text
 
 
 def test_a_recovery_must_get_on_unless_it_waits_for_its_turn() -> None:
@@ -59,7 +89,7 @@ def test_a_recovery_that_reads_on_moves() -> None:
     way = Remaining(5, 100)
     way.begin(1.0)
     recovering = {UNIT: partition(running=False, remaining=way)}
-    before = signs_of(cast(Any, recovering), (), True)
+    before = signs_of(cast(Any, recovering), {}, True)
     way.step(6, 2.0)
-    after = signs_of(cast(Any, recovering), (), True)
+    after = signs_of(cast(Any, recovering), {}, True)
     assert before[str(UNIT)].token != after[str(UNIT)].token
