@@ -8,6 +8,7 @@ from tests.mutations.mutation import Mutation
 
 HTTP = "streams/delivery/http"
 ANSWERS = f"{HTTP}/answers.py"
+PLAIN = f"{HTTP}/plain.py"
 CONNECTIONS = f"{HTTP}/connections.py"
 DIALLING = f"{HTTP}/dialling.py"
 FAILURES = f"{HTTP}/failures.py"
@@ -25,6 +26,7 @@ AT_TLS = "tests/integration/test_sender_tls.py"
 AT_HOSTILE = "tests/integration/test_sender_hostile.py"
 AT_OURS = "tests/integration/test_sender_ours.py"
 AT_ANSWERS = "tests/unit/delivery/http/test_answers.py"
+AT_PLAIN = "tests/unit/delivery/http/test_plain.py"
 AT_REQUESTS = "tests/unit/delivery/http/test_requests.py"
 AT_NETWORKS = "tests/unit/delivery/test_egress.py"
 AT_RETRY = "tests/unit/delivery/test_retry.py"
@@ -200,6 +202,22 @@ MUTATIONS: tuple[Mutation, ...] = (
         "whole and self._counted and",
         "whole and",
         (f"{AT_ANSWERS}::test_behind_bare_line_feeds_a_connection_is_not_trusted",),
+    ),
+    Mutation(
+        "D11",
+        "the parser for an answer that is not as long as it says",
+        PLAIN,
+        "len(data) - begins == length and ",
+        "",
+        (f"{AT_PLAIN}::test_anything_else_is_the_parsers",),
+    ),
+    Mutation(
+        "D11",
+        "the parser for an answer with fields that say where it ends",
+        PLAIN,
+        "(?!(?i:{'|'.join(_TELLING)}))",
+        "",
+        (f"{AT_PLAIN}::test_what_is_read_quickly_is_what_the_parser_reads",),
     ),
     Mutation(
         "D11",

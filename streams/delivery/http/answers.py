@@ -1,4 +1,5 @@
-"""One answer, read as its bytes come in by aiohttp's parser.
+"""One answer, read as its bytes come in: a plain one that is all there at once by `plain`, any other by aiohttp's
+parser.
 
 Of an answer the sender wants a status, `Retry-After`, and the beginning of the body; and it must know exactly where
 the answer ends, because what comes after that must never be taken for the next one: a connection is used again only
@@ -19,6 +20,8 @@ from aiohttp.http import HttpVersion11
 from aiohttp.http_exceptions import BadHttpMessage, BadStatusLine, HttpProcessingError, LineTooLong
 from aiohttp.http_parser import HttpResponseParser, RawResponseMessage
 from aiohttp.streams import StreamReader
+
+from . import plain
 
 BODY_LIMIT = 4_096
 #: More than this is never kept of what is not yet a whole head, beside what was read at once.
@@ -75,31 +78,27 @@ class Reading:
         "_behind",
         "_bodiless",
         "_counted",
+        "_head",
         "_heads",
         "_interim",
         "_left",
+        "_loop",
         "_message",
         "_parser",
         "_payload",
         "_tail",
+        "_unhurried",
         "body",
         "clean",
+        "status",
     )
 
     def __init__(self, unhurried: Unhurried, loop: asyncio.AbstractEventLoop, bodiless: bool = False) -> None:
-        self._parser = HttpResponseParser(
-            unhurried,
-            loop,
-            2 * BODY_LIMIT,
-            max_line_size=HEADER_LINE_LIMIT,
-            max_field_size=HEADER_LINE_LIMIT,
-            max_headers=HEADER_COUNT_LIMIT,
-            payload_exception=ClientPayloadError,
-            response_with_body=not bodiless,
-            read_until_eof=True,
-            auto_decompress=False,
-        )
-        self._bodiless = bodiless
+        self._unhurried, self._loop, self._bodiless = unhurried, loop, bodiless
+        #: Made when it is needed: that takes as long as to read a plain answer.
+        self._parser: HttpResponseParser | None = None
+        #: Of a plain answer.
+        self._head = b""
         self._message: RawResponseMessage | None = None
         self._payload: StreamReader | None = None
         #: The last bytes of what is not yet a whole head, or of chunks.
@@ -110,11 +109,36 @@ class Reading:
         self._behind = False
         self._counted = True
         self._heads = self._interim = 0
+        self.status: int | None = None
         self.body = b""
         self.clean = False
 
     def feed(self, data: bytes) -> bool:
         """Whether the answer is over with these bytes; there must be no more of them then. Raises `Malformed`."""
+        if self._parser is None:
+            found = None if self._bodiless else plain.read(data)
+            if found is not None:
+                self.status, begins = found
+                self._head, self.body, self.clean = data[:begins], data[begins:], True
+                return True
+            self._parser = self._made()
+        return self._feed(data)
+
+    def _made(self) -> HttpResponseParser:
+        return HttpResponseParser(
+            self._unhurried,
+            self._loop,
+            2 * BODY_LIMIT,
+            max_line_size=HEADER_LINE_LIMIT,
+            max_field_size=HEADER_LINE_LIMIT,
+            max_headers=HEADER_COUNT_LIMIT,
+            payload_exception=ClientPayloadError,
+            response_with_body=not self._bodiless,
+            read_until_eof=True,
+            auto_decompress=False,
+        )
+
+    def _feed(self, data: bytes) -> bool:
         fed = len(data)
         while self._payload is None:
             searched = self._tail + data
@@ -151,6 +175,7 @@ class Reading:
             self._parse(own)
 
     def _parse(self, data: bytes) -> None:
+        assert self._parser is not None
         try:
             messages, upgraded, rest = self._parser.feed_data(data)
         except HttpProcessingError as error:
@@ -162,7 +187,7 @@ class Reading:
             if self._payload is not None:
                 self._behind = True
             elif message.code >= 200 or message.code == _SWITCHING:
-                self._message, self._payload = message, payload
+                self._message, self._payload, self.status = message, payload, message.code
                 self._left = self._declared(message)
             elif message.code < 100:
                 raise Malformed("bad status line")
@@ -212,7 +237,7 @@ class Reading:
 
     def end(self) -> bool:
         """Whether the answer is whole when the server says no more."""
-        if self._payload is None:
+        if self._payload is None or self._parser is None:
             return False
         try:
             self._parser.feed_eof()
@@ -221,13 +246,11 @@ class Reading:
         return self._payload.is_eof() and self._payload.exception() is None
 
     @property
-    def status(self) -> int | None:
-        """What it answers."""
-        return None if self._message is None else self._message.code
-
-    @property
     def headers(self) -> tuple[tuple[str, str], ...]:
         """All of them, as they are written."""
+        if self._head and self._parser is None:
+            self._parser = self._made()
+            self._parse(self._head)
         found = () if self._message is None else self._message.headers.items()
         return tuple((str(name), _readable(value)) for name, value in found)
 
