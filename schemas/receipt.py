@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 
-class Receipt(msgspec.Struct, kw_only=True, gc=False):
+class Receipt(msgspec.Struct, gc=False):
     """What became of an attempt or of a whole job. `at` and `next_at` are milliseconds; `response` at most 4 KiB of the
     answer's body.
 

@@ -38,6 +38,23 @@ def test_a_delivery_has_its_attempt_and_its_terminal_receipt() -> None:
     assert all(record.key == b"key" and record.partition is None for record in settlement.records)
 
 
+def test_each_receipt_says_everything_under_its_own_name() -> None:
+    asked = job(attempts=2, replay=True, generation=7)
+    outcome = Outcome("answer", 503, "e", duration_ms=1.5, address="192.0.2.1:80", response="busy")
+    said = SETTLING.ruled(asked, SOURCE, outcome, retry.Failed("attempts_used_up"), NOW)
+    again = SETTLING.ruled(asked, SOURCE, outcome, retry.Retry(NOW + 40_000), NOW)
+    both = {
+        **{name: getattr(asked, name) for name in ("job_id", "postback_id", "partner", "app_id", "event")},
+        **{"record_id": asked.record_id, "attempt": 3, "outcome": "failed", "status": 503, "error": "e", "at": NOW},
+        **{"generation": 7, "replay": True},
+    }
+    tried = {"kind": "attempt", "duration_ms": 1.5, "address": "192.0.2.1:80", "response": "busy"}
+    nothing = {"kind": "terminal", "next_at": None, "duration_ms": None, "address": None, "response": None}
+    found = [msgspec.json.decode(record.value) for record in (*said.records[:2], again.records[0])]
+    assert found == [both | tried | {"next_at": None}, both | nothing, both | tried | {"next_at": NOW + 40_000}]
+    assert all(tuple(one) == Receipt.__struct_fields__ for one in found)
+
+
 def test_a_retry_is_charged_and_waits_in_the_tier_of_its_time() -> None:
     settlement = SETTLING.ruled(job(), SOURCE, Outcome("answer", 500), retry.Retry(NOW + 40_000), NOW)
     assert receipts(settlement) == [("attempt", "failed", 1)]
