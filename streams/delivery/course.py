@@ -100,8 +100,9 @@ def course(job: Job, rules: Rules, now: int) -> Course:
         return Wait(job.due_at)
     if status == "paused" and not job.replay:
         return Paused(rules.paused_since.get(job.postback_id))
-    controlled = _controlled(job, rules, now)
-    return partner if controlled is None else controlled
+    if not rules.partner_controls and not rules.postback_controls:
+        return partner
+    return _controlled(job, rules, now) or partner
 
 
 def begun(job: Job) -> int:
@@ -115,8 +116,6 @@ def _purged_before(job: Job, rules: Rules) -> int:
 
 
 def _controlled(job: Job, rules: Rules, now: int) -> Paused | Wait | None:
-    if not rules.partner_controls and not rules.postback_controls:
-        return None
     of_partner = rules.partner_controls.get(job.partner)
     of_postback = rules.postback_controls.get(job.postback_id)
     for one in (of_partner, of_postback):

@@ -121,15 +121,17 @@ class Lane(Generic[T]):
 
     def blocked_until(self, now: int) -> int:
         """The end of the hold or of the breaker's pause; a time in the past when there is neither."""
+        if self.breaker.state != "open":
+            return self.hold_until
         return max(self.hold_until, self.breaker.until if self.breaker.look(now) == "open" else 0)
 
     def spacing(self, now: int) -> float:
         """Expected milliseconds between two starts: by the rate, or by the slots and what a request takes, hanging
         ones included. While the breaker is not closed, as if the partner were well: it is waited for then.
         """
-        if self.breaker.look(now) != "closed":
+        if self.breaker.state != "closed":
             return self._reserved_spacing()
-        return max(self._pace, max(self._mean_ms, self._hangs(now)) / max(1, self._slots))
+        return max(self._pace, max(self._mean_ms, self._hangs(now)) / (self._slots or 1))
 
     def _reserved_spacing(self) -> float:
         """Milliseconds between two reserved times: by what requests take, or took when the partner was well, since it
@@ -140,8 +142,9 @@ class Lane(Generic[T]):
 
     def wait(self, now: int) -> float:
         """Expected milliseconds until a job that is queued now starts."""
-        slot = self._next_slot - self._gap + self._pace
-        wait = max(0.0, self.blocked_until(now) - now, slot - now if self._gap else 0.0)
+        wait = max(0.0, self.blocked_until(now) - now)
+        if self._gap:
+            wait = max(wait, self._next_slot - self._gap + self._pace - now)
         if self.queue or self.in_flight >= self.slots(now):
             wait += (len(self.queue) + 1) * self.spacing(now)
         return wait
