@@ -93,6 +93,9 @@ class Bridge:
     def room(self) -> int:
         return 0 if self.closed else self._sender.room() - (self._handed - self._received)
 
+    def hungry(self) -> bool:
+        return self._sender.hungry()
+
     def due(self, tier: int, appended: int) -> bool:
         return self._sender.due(tier, appended)
 

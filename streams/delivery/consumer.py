@@ -34,6 +34,10 @@ log = logs.get(__name__)
 #: A long wait for a full batch is latency for those that are there; the client's cost per call is small.
 BATCH = 500
 WAIT_SECONDS = 0.01
+#: Without room it is looked again after this time (seconds) when a lane has run out of jobs, after that one while all
+#: have some left: each look makes the event loop wait for this thread, and each batch costs the same.
+HURRIED_SECONDS = 0.002
+UNHURRIED_SECONDS = 0.01
 #: Without room for so long the member keeps polling with everything paused, so that it is not thrown out of the group.
 STALL_SECONDS = 2.0
 #: Of so many assignments before the newest one it is known in whose name they commit.
@@ -58,6 +62,10 @@ class Reader(Protocol):
 
     def room(self) -> int:
         """How many jobs more there is memory for."""
+        ...
+
+    def hungry(self) -> bool:
+        """Whether a lane has run out of jobs since this was asked last."""
         ...
 
     def due(self, tier: int, appended: int) -> bool:
@@ -295,7 +303,7 @@ class Intake:
         if self._stalled_since is None:
             self._stalled_since = now
         if now - self._stalled_since < STALL_SECONDS:
-            time.sleep(0.002)
+            time.sleep(HURRIED_SECONDS if self._reader.hungry() else UNHURRIED_SECONDS)
             return
         if assignment := self.consumer.assignment():
             self.consumer.pause(assignment)

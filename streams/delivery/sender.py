@@ -112,6 +112,7 @@ class Sender:
         self._part: Callable[[Partner, float], Part] = by_partitions
         self._bound = 0
         self._pressed = False
+        self._ran_dry = False
         self._saturated = False
         self._ticks = 0
         self.trackers: set[Tracker] = set()
@@ -125,6 +126,11 @@ class Sender:
         memory too, and a full lane settles all that is read.
         """
         return 0 if self._pressed or self._outbox.late else self._free()
+
+    def hungry(self) -> bool:
+        """Whether a lane has run out of jobs since this was asked last."""
+        ran_dry, self._ran_dry = self._ran_dry, False
+        return ran_dry
 
     def _free(self) -> int:
         """How many jobs more the lanes may have; those that wait to be due have memory of their own."""
@@ -299,6 +305,8 @@ class Sender:
         """Let the lane start what it may, in turn with the others, and come back when it may start more."""
         if lane.queued:
             self._turns.add(lane)
+        else:
+            self._ran_dry = True
 
     def _may_start(self) -> bool:
         """Not while nothing can be committed: what is sent then is sent again when the partitions are lost. And at

@@ -91,6 +91,9 @@ class Reading:
     def room(self) -> int:
         return 100
 
+    def hungry(self) -> bool:
+        return True
+
     def due(self, tier: int, appended: int) -> bool:
         return True
 

@@ -39,6 +39,9 @@ class Reading:
     def room(self) -> int:
         return self.room_left
 
+    def hungry(self) -> bool:
+        return True
+
     def due(self, tier: int, appended: int) -> bool:
         return True
 

@@ -217,7 +217,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         PLAIN,
         "(?!(?i:{'|'.join(_TELLING)}))",
         "",
-        (f"{AT_PLAIN}::test_what_is_read_quickly_is_what_the_parser_reads",),
+        (f"{AT_PLAIN}::test_anything_else_is_the_parsers",),
     ),
     Mutation(
         "D11",

@@ -291,6 +291,19 @@ async def test_what_ends_when_its_partition_is_anothers_pauses_nobody() -> None:
     assert not bench.sender._rules.partner_controls
 
 
+async def test_a_lane_that_has_run_out_of_jobs_is_told_once() -> None:
+    bench = Bench()
+    bench.sender.configure(configuration([partner_named(max_in_flight=1)]))
+    bench.wire.answers = asyncio.Event()
+    bench.sender.taken(bench.record(job_for("http://x.example/", n, NOW), n) for n in range(2))
+    await turn()
+    assert not bench.sender.hungry()
+    bench.wire.answers.set()
+    await turn(10)
+    assert len(bench.wire.sent) == 2
+    assert (bench.sender.hungry(), bench.sender.hungry()) == (True, False)
+
+
 async def test_nothing_is_read_while_nothing_can_be_committed() -> None:
     bench = Bench()
     assert bench.sender.room() == 1_000

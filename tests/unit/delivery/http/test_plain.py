@@ -8,7 +8,7 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.delivery.http import plain
@@ -84,6 +84,7 @@ def answers(draw: st.DrawFn) -> bytes:
 
 
 @given(answers())
+@settings(max_examples=500)
 @example(PLAIN)
 @example(HEAD + b"Connection: keep-alive\r\nContent-Length: 2\r\n\r\nok")
 def test_what_is_read_quickly_is_what_the_parser_reads(data: bytes) -> None:
