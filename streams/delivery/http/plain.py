@@ -1,5 +1,5 @@
 """The answer that most partners give: all of it at once, its length declared, nothing in it that could be read in two
-ways. To read it takes a sixth of what the parser takes. Whatever is not just so is left to the parser. Pure.
+ways. To read it takes a quarter of what the parser takes. Whatever is not just so is left to the parser. Pure.
 """
 
 from __future__ import annotations
