@@ -10,11 +10,13 @@ All functions block, for `WITHIN_S` at most, and raise `direct.Away` and `direct
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
+    ConcurrentTransactions,
     GroupAuthorizationFailedError,
     InvalidProducerEpoch,
     InvalidProducerIdMapping,
@@ -168,8 +170,9 @@ def newest(settings: Settings, transactional_id: str, end: End) -> Newest:
             places = state.places if state.name in _PLACED else open_in
             if state.name != _OPEN:
                 return Newest(_ENDS.get(state.name), places)
-            if await asking.end(state.producer, end):
-                return Newest(end, places)
+            with contextlib.suppress(ConcurrentTransactions):
+                if await asking.end(state.producer, end):
+                    return Newest(end, places)
             # Its producer, or its time, was sooner.
             open_in = places
             await asyncio.sleep(PAUSE_S)
