@@ -134,7 +134,7 @@ class Transactions:
 
     def _mend(self) -> None:
         """After trouble, before the next transaction: what hangs must not share its end."""
-        with contextlib.suppress(KafkaException):  # a fatal error, which the next call will tell again
+        with contextlib.suppress(KafkaException, SystemError):  # a fatal error, which the next call will tell again
             self._producer.poll(0)
         if self._trouble.seen:
             self._trouble.seen = False
@@ -184,13 +184,13 @@ class Transactions:
     def _produce(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> None:
         while True:
             try:
-                with contextlib.suppress(BufferError):
-                    self._producer.produce(topic, value, key, partition)
-                    return
+                self._producer.produce(topic, value, key, partition)
+                return
+            except BufferError:
                 self._producer.poll(0.05)
+                self._check_time("the producer's queue is full")
             except KafkaException as error:
                 self._give_up(error.args[0])
-            self._check_time("the producer's queue is full")
 
     def _call(self, step: Callable[..., Any], *arguments: Any) -> None:
         """Make a call until it is done; those that time out or may be retried are made again, as the client asks
