@@ -10,13 +10,11 @@ All functions block, for `WITHIN_S` at most, and raise `direct.Away` and `direct
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
-    ConcurrentTransactions,
     GroupAuthorizationFailedError,
     InvalidProducerEpoch,
     InvalidProducerIdMapping,
@@ -170,9 +168,8 @@ def newest(settings: Settings, transactional_id: str, end: End) -> Newest:
             places = state.places if state.name in _PLACED else open_in
             if state.name != _OPEN:
                 return Newest(_ENDS.get(state.name), places)
-            with contextlib.suppress(ConcurrentTransactions):
-                if await asking.end(state.producer, end):
-                    return Newest(end, places)
+            if await asking.end(state.producer, end):
+                return Newest(end, places)
             # Its producer, or its time, was sooner.
             open_in = places
             await asyncio.sleep(PAUSE_S)

@@ -91,10 +91,6 @@ class Scene:
 
     def hang(self, *records: tuple[tuple[str, int], int], offset: int | None = None) -> None:
         """Leave a record in each of these, to which so many have been written by the same producer, without an end."""
-        # The ends of what was committed come within moments; they would be the ends of this as well.
-        for place, _ in records:
-            self.seen(place)
-        self.position()
         rows = {place: (before, b"hung") for place, before in records}
         hang_behind(self.settings, self.id, rows, {} if offset is None else {self.delivery: offset})
         assert all(unread(self.admin, place) for place, _ in records)
