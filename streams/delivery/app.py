@@ -34,7 +34,6 @@ from .secrets import Secrets
 from .sender import Limits, Sender
 from .settling import Settling
 from .tallies import Tallies
-from .unended import POSITIONS, Unended
 from .wire import HttpWire, Wire
 
 log = logs.get(__name__)
@@ -149,7 +148,7 @@ class Service:
         self.limits = (limits or Limits())._replace(prefetch=settings.prefetch)
         #: One for all sessions: only under the same id can a new producer end what an earlier one left open.
         self.transactional_id = f"{settings.sender_group}-{settings.instance_id or uuid.uuid4().hex}"
-        self.unended = Unended()
+        self.written: set[tuple[str, int]] = set()
         self.metrics = Metrics()
         self.readiness = probes.Readiness("configuration", "assigned")
         self.metrics.ready.set_function(lambda: self.readiness.ready)
@@ -224,10 +223,10 @@ class Service:
             check_there(known.topics, wanted)
             if self.settings.instance_id:
                 # A process of this name may have died before it could end what a broker had left open.
-                names = (*topics.retries(), *written)
-                self.unended.inherited(
-                    [POSITIONS, *((name, number) for name in names for number in known.topics[name].partitions)]
+                places = (
+                    (name, number) for name in (*topics.retries(), *written) for number in known.topics[name].partitions
                 )
+                self.written.update(places)
             return
 
     async def _know_controls(self) -> None:
@@ -309,7 +308,7 @@ class Session:
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._loop = asyncio.get_running_loop()
         self._transactions = Transactions(
-            settings, service.transactional_id, self._group, service.unended, service.faults
+            settings, service.transactional_id, self._group, service.written, service.faults
         )
         counting = Counting(self._transactions, Counts(topics.report, uuid.uuid4().hex[:16]))
         self._outbox = Outbox(counting, settings.commit_interval, service.metrics)

@@ -13,25 +13,21 @@ import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
-from streams import direct, kafka, logs
+from streams import kafka, logs
 from streams.metrics import Metrics
 from streams.settings import Settings
 
 from .calls import Calls, Stuck
-from .ending import Ending, Trouble
 from .faults import COMMIT, FaultPoints
 from .offsets import Position, Tracker
 from .settling import Record
-from .unended import POSITIONS, Unended
 
 log = logs.get(__name__)
-
-T = TypeVar("T")
 
 #: An abandoned transaction hides what comes after it from readers for so long.
 TRANSACTION_TIMEOUT_MS = 10_000
@@ -42,9 +38,6 @@ GIVE_UP_SECONDS = 15.0
 CALL_SECONDS = 5.0
 #: A call that takes longer than this, and than the transaction, does not keep its time and may never return (seconds).
 STUCK_SECONDS = 2 * CALL_SECONDS
-#: A pause before a call is made again, and one to a coordinator that is away for longer (seconds).
-PAUSE_SECONDS = 0.02
-LONG_PAUSE_SECONDS = 1.0
 #: A pause before a transaction that was aborted is done again (seconds).
 REDO_SECONDS = 0.1
 #: A commit takes milliseconds; one that takes so long (seconds) means that the broker is away.
@@ -89,7 +82,8 @@ class Transactions:
     """The transactional producer. `start` and the calls block, and belong into one thread. `group` gives the group's
     metadata by the epoch of an assignment.
 
-    `unended` knows of the ends of transactions under this id, also for the producer that follows this one.
+    `written` holds the partitions (topic and number) that were written to under this transactional id: it is kept here
+    for the producer that follows this one.
     """
 
     def __init__(
@@ -97,14 +91,13 @@ class Transactions:
         settings: Settings,
         transactional_id: str,
         group: Callable[[int], Any],
-        unended: Unended,
+        written: set[tuple[str, int]],
         faults: FaultPoints | None = None,
     ) -> None:
         self._group = group
-        self._unended = unended
-        self._ends = Ending(settings, transactional_id, unended, self._answer)
-        self._trouble = Trouble()
+        self._written = written
         self._faults = faults or FaultPoints()
+        self._receipts = kafka.Topics(settings.topic_prefix).receipts
         self._ending = False
         self._deadline = 0.0
         self._calls = Calls("producer")
@@ -117,53 +110,52 @@ class Transactions:
                 message_max_bytes=kafka.LARGEST_DEAD_LETTER,
                 queue_buffering_max_messages=200_000,
                 linger_ms=5,
-                error_cb=self._trouble,
             )
         )
 
     def start(self) -> None:
-        """Fence an earlier producer of the same id and end its transactions as they ended, also where Kafka has not:
-        what was committed is never aborted, what was not is never committed. Raises `Fatal`.
+        """Fence an earlier producer of the same id and end its open transactions, also those that Kafka has forgotten.
+        Raises `Fatal`.
         """
-        if self._unended:
-            self._ends.hear()
         self._call(self._producer.init_transactions, CALL_SECONDS)
-        if self._unended:
-            log.info("ending what the producer before this one may have left open")
-            self._ends.end()
+        if self._written:
+            log.info("ending what the producer before this one may have left open", partitions=len(self._written))
+            self._sweep()
+            self._written.clear()
 
-    def _mend(self) -> None:
-        """After trouble, before the next transaction: what hangs must not share its end."""
-        with contextlib.suppress(KafkaException, SystemError):  # a fatal error, which the next call will tell again
-            self._producer.poll(0)
-        if self._trouble.seen:
-            self._trouble.seen = False
-            self._deadline = time.monotonic() + GIVE_UP_SECONDS
-            self._ends.end()
+    def _sweep(self) -> None:
+        """Abort what hangs: a broker that shuts down may note a transaction as complete and not write the ends of it.
+        Then partitions hide what follows, and the group's offsets cannot be read, until the same producer ends another
+        transaction there. What hung is aborted everywhere, so that its jobs are taken from the source once more.
+        """
+        # The offset is of a topic that the group does not read.
+        offsets = [TopicPartition(self._receipts, 0, 0)]
+        self._throw_away(
+            lambda: self._call(self._producer.send_offsets_to_transaction, offsets, self._group(0), CALL_SECONDS)
+        )
+        self._throw_away(self._touch)
 
-    def _answer(self, question: Callable[[], T]) -> T:
-        """What the coordinator answers when it does. Raises `Fatal`, `direct.Refused`."""
-        answers: list[T] = []
-        pause = PAUSE_SECONDS
-        while True:
-            try:
-                self._make(lambda: answers.append(question()))
-                return answers[-1]
-            except direct.Away as error:
-                self._check_time(str(error))
-                if pause > LATE_SECONDS:
-                    log.warning("waiting for the coordinator of the transactions", reason=str(error))
-                time.sleep(pause)
-                pause = min(2 * pause, LONG_PAUSE_SECONDS)
+    def _throw_away(self, step: Callable[[], None]) -> None:
+        self._deadline = time.monotonic() + GIVE_UP_SECONDS
+        self._call(self._producer.begin_transaction)
+        with contextlib.suppress(Aborted):
+            step()
+            self._abort()
+
+    def _touch(self) -> None:
+        for topic, partition in sorted(self._written):
+            self._produce(topic, partition, b"", None)
+        while len(self._producer):
+            self._make(self._producer.flush, CALL_SECONDS)
+            self._check_time("what was written cannot be reached")
 
     def __call__(self, records: list[tuple[int, Record]], positions: list[tuple[Tracker, Position]]) -> None:
         """See `Commit`."""
-        self._mend()
         self._deadline = time.monotonic() + GIVE_UP_SECONDS
-        self._unended.began((record.topic, partition) for partition, record in records)
         self._call(self._producer.begin_transaction)
         self._faults.reached(COMMIT, "begun")
         for partition, record in records:
+            self._written.add((record.topic, partition))
             self._produce(record.topic, partition, record.key, record.value)
         self._faults.reached(COMMIT, "produced")
         if positions:
@@ -173,12 +165,9 @@ class Transactions:
             ]
             # Where one of these assignments is over nothing may be committed: the generation is that of the oldest.
             group = self._group(min(tracker.epoch for tracker, _ in positions))
-            self._unended.reaches(POSITIONS)
             self._call(self._producer.send_offsets_to_transaction, offsets, group, CALL_SECONDS)
         self._faults.reached(COMMIT, "positioned")
-        self._unended.asked()
         self._call(self._producer.commit_transaction, CALL_SECONDS)
-        self._unended.ended("committed")
         self._faults.reached(COMMIT, "committed")
 
     def _produce(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> None:
@@ -205,7 +194,7 @@ class Transactions:
                 if not cause.retriable() or cause.fatal():
                     self._give_up(cause)
                 self._check_time(cause.str())
-                time.sleep(PAUSE_SECONDS)
+                time.sleep(0.02)
 
     def _make(self, step: Callable[..., Any], *arguments: Any) -> None:
         """Make a call once. Raises `Fatal` when it does not return."""
@@ -227,8 +216,6 @@ class Transactions:
         if cause.fatal() or not cause.txn_requires_abort():
             raise Fatal(cause.str())
         self._abort()
-        self._unended.ended("aborted")
-        self._trouble.seen = True
         raise Aborted(cause.str())
 
     def _abort(self) -> None:

@@ -38,7 +38,6 @@ from typing import Literal, NamedTuple, TypeVar
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
 
-from streams import direct
 from streams.engine import asking, changelog, fate, markers, tokens
 from streams.engine.fate import Lying, Stopped, never
 from streams.engine.markers import Input, Open
@@ -189,7 +188,7 @@ def _open_in(settings: Settings, places: Collection[Input], stopped: Stopped) ->
     reason = "without the right to read it"
     try:
         found = _waiting(lambda: markers.open_in(settings, places), stopped)
-    except direct.Refused as error:
+    except markers.Refused as error:
         reason = str(error)
     if unseen := [place for place in places if place not in found]:
         log.error("what hangs in %s cannot be looked at: %s", _listed(unseen), reason)
@@ -214,7 +213,7 @@ def _waiting(ask: Callable[[], T], stopped: Stopped) -> T:
     while True:
         try:
             return ask()
-        except direct.Away as error:
+        except markers.Away as error:
             reason = str(error)
         except KafkaException as exception:
             reason = exception.args[0].str()
@@ -269,7 +268,7 @@ def _commit(settings: Settings, hung: Iterable[Hung], stopped: Stopped) -> str:
     for one in hung:
         try:
             _waiting(partial(markers.commit, settings, one.place, one.open), stopped)
-        except direct.Refused as error:
+        except markers.Refused as error:
             refused = f"{error}; with the right Alter on the cluster the worker ends it when it starts"
     return refused
 

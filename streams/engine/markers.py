@@ -2,25 +2,57 @@
 
 Neither client library has these two requests of Kafka's, DescribeProducers and WriteTxnMarkers. What
 `kafka-transactions.sh` does with them to abort is done here to commit. All functions block for as long as the brokers
-take to answer, at most `direct.ASK_S` each.
+take to answer, at most `ASK_S` each.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from typing import Any, NamedTuple, TypeVar
 
 from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import LeaderNotAvailableError, TopicAuthorizationFailedError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    IncompatibleBrokerVersion,
+    InvalidProducerEpoch,
+    KafkaError,
+    LeaderNotAvailableError,
+    NoError,
+    TopicAuthorizationFailedError,
+    UnsupportedVersionError,
+    for_code,
+)
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Int64, Schema, TaggedFields
 
-from streams import direct
+from streams import kafka
 from streams.settings import Settings
 
+ASK_S = 10.0
+
 Input = tuple[str, int]
+T = TypeVar("T")
+
+#: What no waiting mends.
+FINAL = (
+    ClusterAuthorizationFailedError,
+    TopicAuthorizationFailedError,
+    IncompatibleBrokerVersion,
+    UnsupportedVersionError,
+    InvalidProducerEpoch,
+    NotImplementedError,
+)
+
+
+class Away(Exception):
+    """The brokers do not answer, or not yet with what was asked."""
+
+
+class Refused(Exception):
+    """The brokers do not do it, or not for us."""
 
 
 class Open(NamedTuple):
@@ -87,7 +119,7 @@ class _Describe(Request[_DescribeStruct]):  # type: ignore[misc]
     API_KEY = 61
 
     def __init__(self, places: Iterable[Input]) -> None:
-        self._topics: list[Any] = [(topic, numbers, {}) for topic, numbers in direct.by_topic(places).items()]
+        self._topics: list[Any] = [(topic, numbers, {}) for topic, numbers in _by_topic(places).items()]
 
     def build(self, request_struct_class: type[_DescribeStruct]) -> _DescribeStruct:
         return request_struct_class(self._topics, {})
@@ -149,8 +181,7 @@ class _End(Request[_EndStruct]):  # type: ignore[misc]
 
 
 def open_in(settings: Settings, places: Collection[Input]) -> dict[Input, list[Open]]:
-    """The transactions that have not ended in these partitions; of those that we may read. Raises `direct.Away`,
-    `direct.Refused`."""
+    """The transactions that have not ended in these partitions; of those that we may read. Raises `Away`, `Refused`."""
 
     async def ask(client: AIOKafkaClient) -> dict[Input, list[Open]]:
         found: dict[Input, list[Open]] = {}
@@ -160,17 +191,17 @@ def open_in(settings: Settings, places: Collection[Input]) -> dict[Input, list[O
                 for number, code, _, producers, _ in partitions:
                     if code == TopicAuthorizationFailedError.errno:
                         continue
-                    direct.check(code)
+                    _check(code)
                     rows = [Open(row[0], row[1], row[4], row[5]) for row in producers]
                     found[name, number] = [one for one in rows if one.start >= 0]
         return found
 
-    return direct.ask(settings, direct.by_topic(places), ask)
+    return _asked(settings, places, ask)
 
 
 def commit(settings: Settings, place: Input, of: Open) -> None:
-    """Let this transaction end in this partition, as committed; nothing happens when it has ended. Raises
-    `direct.Away`, and `direct.Refused`: it wants the right Alter on the cluster.
+    """Let this transaction end in this partition, as committed; nothing happens when it has ended. Raises `Away`, and
+    `Refused`: it wants the right Alter on the cluster.
     """
 
     async def ask(client: AIOKafkaClient) -> None:
@@ -178,9 +209,26 @@ def commit(settings: Settings, place: Input, of: Open) -> None:
         answer = await client.send(leader, _End(place, of))
         for _, topics, _ in answer.markers:
             for code in (code for _, partitions, _ in topics for _, code, _ in partitions):
-                direct.check(code)
+                _check(code)
 
-    direct.ask(settings, [place[0]], ask)
+    _asked(settings, [place], ask)
+
+
+def _asked(settings: Settings, places: Iterable[Input], ask: Callable[[AIOKafkaClient], Awaitable[T]]) -> T:
+    async def connected() -> T:
+        client = AIOKafkaClient(**kafka.aiokafka_settings(settings))
+        try:
+            await client.bootstrap()
+            await client.set_topics(list(_by_topic(places)))
+            return await ask(client)
+        finally:
+            await client.close()
+
+    try:
+        return asyncio.run(asyncio.wait_for(connected(), ASK_S))
+    except (KafkaError, NotImplementedError, OSError, TimeoutError) as error:
+        told = f"{type(error).__name__} {error}".rstrip()
+        raise (Refused(told) if isinstance(error, FINAL) else Away(told)) from error
 
 
 def _by_leader(client: AIOKafkaClient, places: Iterable[Input]) -> dict[int, list[Input]]:
@@ -191,3 +239,16 @@ def _by_leader(client: AIOKafkaClient, places: Iterable[Input]) -> dict[int, lis
             raise LeaderNotAvailableError(f"{place[0]} partition {place[1]}")
         leaders[leader].append(place)
     return leaders
+
+
+def _by_topic(places: Iterable[Input]) -> dict[str, list[int]]:
+    numbers = defaultdict(list)
+    for topic, number in places:
+        numbers[topic].append(number)
+    return numbers
+
+
+def _check(code: int) -> None:
+    error: Any = for_code(code)
+    if error is not NoError:
+        raise error

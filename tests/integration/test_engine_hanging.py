@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from streams import direct
 from streams.engine import fate, hanging, markers
 from streams.engine.owners import Owners
 from streams.engine.stages import Unit, changelog_topic
@@ -157,7 +156,7 @@ def test_claims_stand_until_nothing_hangs_any_more(bench: Bench, monkeypatch: py
     """What cannot be ended now must be found by the next one: its id is never used again."""
 
     def refuse(*_: Any) -> None:
-        raise direct.Refused("no right")
+        raise markers.Refused("no right")
 
     bench.hang([bench.users[1]], bench.logs)
     with monkeypatch.context() as refusing:
@@ -186,7 +185,7 @@ def test_brokers_that_are_away_are_asked_again(bench: Bench, monkeypatch: pytest
         def first_away(*arguments: Any, ask: Any = asked[0], left: list[int] = [1, 2]) -> Any:  # noqa: B006
             if left:
                 left.pop()
-                raise direct.Away("no leader")
+                raise markers.Away("no leader")
             return ask(*arguments)
 
         monkeypatch.setattr(markers, name, first_away)

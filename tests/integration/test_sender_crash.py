@@ -14,7 +14,6 @@ import pytest
 from streams.delivery.consumer import Intake, Taken
 from streams.delivery.offsets import Position, Tracker
 from streams.delivery.outcomes import Aborted, Transactions
-from streams.delivery.unended import Unended
 from streams.local.exchange import HANG, OK, Answer
 from streams.local.partner import Partner, in_thread
 from streams.metrics import Metrics
@@ -119,7 +118,7 @@ def test_what_an_assignment_has_settled_is_not_committed_in_the_name_of_the_next
 ) -> None:
     readers = (Reading(), Reading())
     intakes = [Intake(settings, reader, Metrics(), lambda error: None) for reader in readers]
-    transactions = Transactions(settings, f"{settings.sender_group}-one", intakes[0].group, Unended())
+    transactions = Transactions(settings, f"{settings.sender_group}-one", intakes[0].group, set())
     try:
         transactions.start()
         intakes[0].start()

@@ -12,8 +12,6 @@ JOBS = "streams/delivery/jobs.py"
 LANES = "streams/delivery/lanes.py"
 OFFSETS = "streams/delivery/offsets.py"
 OUTCOMES = "streams/delivery/outcomes.py"
-ENDING = "streams/delivery/ending.py"
-UNENDED = "streams/delivery/unended.py"
 RETRY = "streams/delivery/retry.py"
 SENDER = "streams/delivery/sender.py"
 
@@ -21,7 +19,6 @@ AT_STEPS = "tests/integration/test_sender_steps.py::test_killed_at_each_step_not
 AT_CRASH = "tests/integration/test_sender_crash.py"
 AT_DELIVERY = "tests/integration/test_sender_delivery.py"
 AT_PARTNERS = "tests/integration/test_sender_partners.py"
-AT_UNENDED = "tests/integration/test_sender_unended.py"
 AT_TIME = "tests/integration/test_sender_time.py"
 ALL_HANG = f"{AT_PARTNERS}::test_when_all_partners_hang_the_member_stays_and_memory_is_bounded"
 QUEUED = f"{AT_PARTNERS}::test_queued_jobs_stop_with_their_partner_and_go_on_at_its_limit"
@@ -122,86 +119,9 @@ MUTATIONS: tuple[Mutation, ...] = (
         "D5",
         "what a broker has left open ended by the next session",
         OUTCOMES,
-        "        if self._unended:\n            log.info",
-        "        if not self._unended:\n            log.info",
-        (
-            "tests/integration/test_sender_hanging.py::test_what_hangs_is_aborted_by_the_next_producer_of_the_same_id",
-            f"{AT_UNENDED}::test_what_hangs_of_an_acknowledged_commit_is_committed_by_the_next_session",
-        ),
-    ),
-    Mutation(
-        "D5",
-        "an acknowledged commit committed where it hangs",
-        UNENDED,
-        "self._ends.update(dict.fromkeys(self._places, end))",
-        'self._ends.update(dict.fromkeys(self._places, "aborted"))',
-        (
-            f"{AT_UNENDED}::test_what_hangs_of_an_acknowledged_commit_is_committed_by_the_next_session",
-            "tests/unit/delivery/test_unended.py::test_everything_ends_as_its_transaction_did_when_losses_are_noticed",
-        ),
-    ),
-    Mutation(
-        "D5",
-        "what was aborted aborted where it hangs",
-        UNENDED,
-        "self._ends.update(dict.fromkeys(self._places, end))",
-        'self._ends.update(dict.fromkeys(self._places, "committed"))',
-        (
-            f"{AT_UNENDED}::test_what_hangs_of_an_aborted_transaction_is_aborted_by_the_next_session",
-            "tests/unit/delivery/test_unended.py::test_everything_ends_as_its_transaction_did_when_losses_are_noticed",
-        ),
-    ),
-    Mutation(
-        "D5",
-        "the coordinator asked how a transaction ended, before it forgets",
-        ENDING,
-        "self._ask(partial(coordinator.newest, self._settings, self._id, unended.wanted))",
-        'Newest("aborted")',
-        (
-            f"{AT_UNENDED}::test_of_a_commit_that_was_not_acknowledged_the_coordinator_tells_the_end",
-            f"{AT_UNENDED}::test_a_process_ends_what_one_of_its_name_has_left_as_the_newest_transaction_of_that",
-            f"{AT_UNENDED}::test_a_job_whose_retry_record_hung_behind_its_committed_position_is_delivered",
-        ),
-    ),
-    Mutation(
-        "D5",
-        "what an aborted transaction never reached left as it was",
-        UNENDED,
-        "            found &= newest.places\n",
-        "            pass\n",
-        (f"{AT_UNENDED}::test_it_is_committed_where_a_transaction_that_never_got_there_was_to_write",),
-    ),
-    Mutation(
-        "D5",
-        "what is cut off in being committed committed by the next",
-        ENDING,
-        "            self._unended.wanted = end\n",
-        "",
-        (f"{AT_UNENDED}::test_what_is_cut_off_while_it_is_being_committed_is_committed_by_the_next_session",),
-    ),
-    Mutation(
-        "D5",
-        "what hangs ended before another transaction writes behind it",
-        OUTCOMES,
-        "        self._mend()\n",
-        "",
-        (f"{AT_UNENDED}::test_between_transactions_it_is_committed_before_another_one_is_aborted",),
-    ),
-    Mutation(
-        "D5",
-        "broken connections heard of",
-        OUTCOMES,
-        "                error_cb=self._trouble,\n",
-        "",
-        ("tests/unit/delivery/test_outcomes.py::test_after_a_connection_broke_what_may_hang_is_ended_first",),
-    ),
-    Mutation(
-        "D5",
-        "a coordinator that is away waited for",
-        OUTCOMES,
-        "            except direct.Away as error:\n                self._check_time(str(error))\n",
-        "            except direct.Away as error:\n                raise Fatal(str(error)) from None\n",
-        (f"{AT_UNENDED}::test_a_coordinator_that_is_away_is_waited_for_which_the_log_tells",),
+        "        if self._written:\n",
+        "        if not self._written:\n",
+        ("tests/integration/test_sender_hanging.py::test_what_hangs_is_aborted_by_the_next_producer_of_the_same_id",),
     ),
     Mutation(
         "D5",

@@ -9,31 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.client import AIOKafkaClient
-from aiokafka.producer.transaction_manager import PidAndEpoch
-from aiokafka.protocol.transaction import TxnOffsetCommitRequest
 from aiokafka.structs import TopicPartition as Place
-from confluent_kafka import (
-    Consumer,
-    ConsumerGroupTopicPartitions,
-    IsolationLevel,
-    KafkaError,
-    KafkaException,
-    Message,
-    Producer,
-    TopicPartition,
-)
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import KafkaError, Message, Producer
 
-from streams import direct
-from streams.delivery import coordinator
 from streams.engine import tokens
 from streams.engine.tokens import Token
 from streams.local.broker import EmbeddedBroker
-from streams.settings import Settings
 
 Rows = Iterable[tuple[bytes, bytes | None]]
-GROUP_COORDINATOR = 0
 Headers = Sequence[tuple[str, bytes]]
 
 
@@ -111,83 +94,3 @@ def roll_back(bootstrap: str, transactional_id: str, topic: str, partition: int,
     assert producer.flush(30) == 0
     producer.abort_transaction(30)
     return offsets[-1]
-
-
-def hang_behind(
-    settings: Settings,
-    transactional_id: str,
-    records: Mapping[tuple[str, int], tuple[int, bytes]] | None = None,
-    offsets: Mapping[tuple[str, int], int] | None = None,
-) -> None:
-    """Leave these values and positions of the sender's group without an end, as if they belonged to the newest
-    transaction of this id. With a value goes how many records its producer has written to the partition before.
-    """
-
-    async def number(client: AIOKafkaClient) -> tuple[int, int]:
-        state = await coordinator._Asking(client, transactional_id).state()
-        assert state is not None
-        return state.producer
-
-    producer = direct.ask(settings, [], number)
-    asyncio.run(_hang_behind(settings, transactional_id, producer, records or {}, offsets or {}))
-
-
-async def _hang_behind(
-    settings: Settings,
-    transactional_id: str,
-    number: tuple[int, int],
-    records: Mapping[tuple[str, int], tuple[int, bytes]],
-    offsets: Mapping[tuple[str, int], int],
-) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers, transactional_id=f"as-{transactional_id}")
-    await producer.start()
-    own = producer._txn_manager
-    own._pid_and_epoch = PidAndEpoch(*number)
-    await producer.begin_transaction()
-    for place, (before, value) in records.items():
-        own._txn_partitions.add(Place(*place))
-        own._sequence_numbers[Place(*place)] = before
-        await producer.send_and_wait(place[0], value, partition=place[1])
-    if offsets:
-        await commit_offsets(producer, settings.sender_group, transactional_id, offsets)
-    await producer.stop()
-
-
-async def commit_offsets(
-    producer: AIOKafkaProducer, group: str, transactional_id: str, offsets: Mapping[tuple[str, int], int]
-) -> None:
-    """Commit positions in a transaction of which the coordinator knows nothing."""
-    own = producer._txn_manager
-    rows = [(topic, [(number, offset, "")]) for (topic, number), offset in offsets.items()]
-    commit = TxnOffsetCommitRequest(transactional_id, group, own.producer_id, own.producer_epoch, rows)
-    node = await producer.client.coordinator_lookup(GROUP_COORDINATOR, group)
-    answer = await producer.client.send(node, commit)
-    assert answer.errors == [(topic, [(number, 0)]) for topic, number in offsets]
-
-
-def coordinated(member: Consumer, topic: str) -> bool:
-    """Whether the group's coordinator answers; whoever asks first has it made."""
-    try:
-        return member.committed([TopicPartition(topic, 0)], timeout=5)[0].error is None
-    except KafkaException:
-        return False
-
-
-def unread(admin: AdminClient, where: tuple[str, int]) -> int:
-    """How many records lie behind the oldest transaction that is open in a partition."""
-    place = TopicPartition(*where)
-    ends = [
-        admin.list_offsets({place: OffsetSpec.latest()}, isolation_level=level)[place].result().offset
-        for level in (IsolationLevel.READ_UNCOMMITTED, IsolationLevel.READ_COMMITTED)
-    ]
-    return int(ends[0] - ends[1])
-
-
-def position(admin: AdminClient, group: str, where: tuple[str, int]) -> int | None:
-    """The position of the group in a partition; None: it waits for the end of a transaction."""
-    asked = ConsumerGroupTopicPartitions(group, [TopicPartition(*where)])
-    found = admin.list_consumer_group_offsets([asked], require_stable=True)[group].result().topic_partitions[0]
-    if found.error is None:
-        return int(found.offset)
-    assert found.error.code() == KafkaError.UNSTABLE_OFFSET_COMMIT, found.error
-    return None

@@ -64,15 +64,6 @@ FAULTS = (
         f"{OUTAGE}::test_a_call_to_the_client_that_never_returns_costs_a_new_producer_and_no_receipt",
         "integration/sender_hanging::test_what_hangs_is_aborted_by_the_next_producer_of_the_same_id",
         "integration/sender_hanging::test_a_process_with_a_name_ends_what_one_of_its_name_left_hanging_and_goes_on",
-        "integration/sender_unended::test_what_hangs_of_an_acknowledged_commit_is_committed_by_the_next_session",
-        "integration/sender_unended::test_what_hangs_of_an_aborted_transaction_is_aborted_by_the_next_session",
-        "integration/sender_unended::test_of_a_commit_that_was_not_acknowledged_the_coordinator_tells_the_end",
-        "integration/sender_unended::"
-        "test_a_process_ends_what_one_of_its_name_has_left_as_the_newest_transaction_of_that",
-        "integration/sender_unended::test_between_transactions_it_is_committed_before_another_one_is_aborted",
-        "integration/sender_unended::test_a_job_whose_retry_record_hung_behind_its_committed_position_is_delivered",
-        "unit/delivery/unended::test_everything_ends_as_its_transaction_did_when_losses_are_noticed",
-        "unit/delivery/outcomes::test_after_a_connection_broke_what_may_hang_is_ended_first",
         "unit/delivery/sender::test_nothing_is_read_while_nothing_can_be_committed",
     ),
     fault(
