@@ -233,7 +233,7 @@ class Transactions:
         """Forget what is queued and wait for no call any more; the coordinator aborts an open transaction."""
         self._ending = True
         self._calls.leave()
-        kafka.let_go(self._producer)
+        self._producer.purge()
 
 
 class Outbox:
