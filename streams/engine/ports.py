@@ -1,11 +1,11 @@
-"""What the engine asks of the rooms that it does not know: the pipeline that decides, and the source of
-configurations.
+"""What the engine asks of the rooms that it does not know: the pipeline that decides, the source of
+configurations, the consumer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol
 
 from schemas.config import Configuration
 from streams.engine.holds import Holds
@@ -80,3 +80,25 @@ class Lookups(Protocol):
 
 #: Makes it for an engine.
 Serve = Callable[[Any], Lookups]
+
+
+#: Of this process in its group: it owns what it was assigned, the assignment is about to change, or it was put out.
+Membership = Literal["member", "rebalancing", "gone"]
+
+
+class Inputs(Protocol):
+    """What the engine asks of the consumer."""
+
+    def applied(self, positions: Mapping[tuple[str, int], int]) -> None: ...
+
+    async def move(self, positions: Mapping[tuple[str, int], int]) -> None: ...
+
+    async def commit_now(self, positions: dict[tuple[str, int], int]) -> bool: ...
+
+    async def membership(self) -> Membership | None:
+        """None when the group cannot be asked now."""
+        ...
+
+    async def watch(self) -> None:
+        """Raises what ends the membership, also of who reads nothing."""
+        ...

@@ -29,7 +29,8 @@ from streams.engine.partition import Batch
 from streams.engine.stages import Input
 
 if TYPE_CHECKING:
-    from streams.engine.worker import Engine, Membership
+    from streams.engine.ports import Membership
+    from streams.engine.worker import Engine
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,8 @@ FETCH_GRACE_S = 0.25
 HEARTBEAT_S = 2.0
 #: The group's coordinator hears within so long (seconds) that this process leaves, or misses it later.
 LEAVE_S = 2.0
+#: How often (seconds) it is asked whether the membership of the group has failed.
+WATCH_S = 1.0
 #: A commit for the group is answered within so long (seconds), or has failed; when the process ends, within less.
 COMMIT_S, LAST_COMMIT_S = 5.0, 1.0
 MAX_POLL_RECORDS = 4_000
@@ -167,6 +170,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             return "rebalancing"
         return "member" if heard else None
 
+    async def check(self) -> None:
+        """Raises what has ended the membership of the group. aiokafka keeps that for the next fetch, and does nothing
+        more for the group until it was told: who has no partitions, or none that may be read, would be none of its
+        members for ever, and look well.
+        """
+        await self.call_thread(self._check)
+
+    async def _check(self) -> None:
+        self._ensure_consumer()._coordinator.check_errors()
+
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Faust warns by its own idea of progress; the engine has a watchdog that knows better."""
 
@@ -252,6 +265,13 @@ class Consumer(driver.Consumer):
     async def membership(self) -> Membership | None:
         """Whether the group still counts this process among its members; None when it cannot be asked now."""
         return await cast(ConsumerThread, self._thread).membership()
+
+    async def watch(self) -> None:
+        """Raises what ends the membership of the group; returns when the consumer ends."""
+        thread = cast(ConsumerThread, self._thread)
+        while not thread.should_stop:
+            await thread.check()
+            await asyncio.sleep(WATCH_S)
 
     # -- commits: what was acknowledged, for those who watch the group's lag
 

@@ -11,10 +11,10 @@ import logging
 import os
 import signal
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, Literal, Protocol
+from typing import Any
 
 from schemas.config import Configuration, Source
 from streams import interpreter, probes
@@ -29,7 +29,7 @@ from streams.engine.lock import StateLock
 from streams.engine.partition import Batch, Partition, Shared
 from streams.engine.pauses import Pauses
 from streams.engine.pipeline import WrongPartition
-from streams.engine.ports import Follow, Follower, Lookups, Serve
+from streams.engine.ports import Follow, Follower, Inputs, Lookups, Membership, Serve
 from streams.engine.producer import Fenced
 from streams.engine.progress import Ends
 from streams.engine.readings import Readings
@@ -52,22 +52,6 @@ REOPENINGS = 3
 #: A configuration that is there has been read after so long (seconds), unless Kafka is slow.
 PATIENCE_S = 3.0
 THREADS = 32
-
-
-#: Of this process in its group: it owns what it was assigned, the assignment is about to change, or it was put out.
-Membership = Literal["member", "rebalancing", "gone"]
-
-
-class Inputs(Protocol):
-    """What the engine asks of the consumer."""
-
-    def applied(self, positions: Mapping[Input, int]) -> None: ...
-
-    async def move(self, positions: Mapping[Input, int]) -> None: ...
-
-    async def commit_now(self, positions: dict[Input, int]) -> bool: ...
-
-    async def membership(self) -> Membership | None: ...
 
 
 class Engine:
@@ -228,6 +212,7 @@ class Engine:
     def attach(self, inputs: Inputs) -> None:
         """The consumer there is now."""
         self._inputs = inputs
+        self._start(inputs.watch())
 
     def assign(self, assigned: Iterable[Input], standby: Iterable[Input] = ()) -> None:
         """These inputs are ours from now on. Each partition recovers and starts by itself. Of those on `standby` a warm

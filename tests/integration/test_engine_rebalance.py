@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
 
+from streams.engine import exits
 from streams.engine.stages import STAGES, Unit
 from streams.local.broker import EmbeddedBroker
 from streams.settings import Settings
@@ -117,6 +126,40 @@ def test_a_worker_without_partitions_stays_in_the_group_and_takes_over(
     bench.send(bench.installs, 20)
     bench.wait_for_all(60)
     bench.check()
+
+
+#: Whoever is not told otherwise may do everything.
+GUARDED = {
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "allow.everyone.if.no.acl.found": "true",
+}
+
+
+def refuse(bootstrap: str, group: str) -> None:
+    """Nobody may be in the group any more: heartbeats are answered so from now on."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    everybody = ("User:ANONYMOUS", "*", AclOperation.READ, AclPermissionType.DENY)
+    denied = AclBinding(ResourceType.GROUP, group, ResourcePatternType.LITERAL, *everybody)
+    admin.create_acls([denied])[denied].result(30)
+
+
+def test_a_worker_without_partitions_that_its_group_refuses_ends(
+    start: Start, make_settings: MakeSettings, tmp_path: Path
+):
+    """aiokafka tells of it who fetches, and does nothing more for the group until it has told."""
+    with EmbeddedBroker(tmp_path / "guarded", extra=GUARDED) as guarded:
+        settings = make_settings(bootstrap_servers=guarded.bootstrap)
+        bench = EngineBench(settings, start, partitions=1)
+        workers = [
+            bench.worker(settings.model_copy(update={"state_dir": tmp_path / f"state-{number}"})) for number in range(3)
+        ]
+        for worker in workers:
+            wait_ready(worker)
+        eventually(lambda: any(not any(owned(one, stage) for stage in ("", "user ")) for one in workers), within=30)
+        refuse(guarded.bootstrap, settings.worker_id)
+        for worker in workers:
+            assert worker.wait(30) == exits.CHECKPOINT_FAILED, worker.output()
+            assert "GroupAuthorizationFailedError" in worker.output()
 
 
 # Longer than a transaction may stay open, and than the session of a member of the group.

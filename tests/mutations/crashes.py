@@ -574,6 +574,14 @@ MUTATIONS: tuple[Mutation, ...] = (
         (f"{AT_REBALANCE}::test_a_worker_without_partitions_stays_in_the_group_and_takes_over",),
     ),
     Mutation(
+        "S3",
+        "a process without partitions told what has ended its membership",
+        TRANSPORT,
+        "            await thread.check()\n",
+        "",
+        (f"{AT_REBALANCE}::test_a_worker_without_partitions_that_its_group_refuses_ends",),
+    ),
+    Mutation(
         "S4",
         "what is known of leaders forgotten",
         "streams/kafka.py",

@@ -201,7 +201,10 @@ async def test_who_was_put_out_of_the_group_and_may_not_write_ends_at_once(tmp_p
     async def membership() -> str:
         return "gone"
 
-    engine.attach(cast(Any, SimpleNamespace(membership=membership)))
+    async def watch() -> None:
+        pass
+
+    engine.attach(cast(Any, SimpleNamespace(membership=membership, watch=watch)))
     engine._shared = cast(Any, object())
     held.done.set()
     with pytest.raises(Ended):

@@ -66,7 +66,9 @@ READ: tuple[Callable[..., Any], ...] = (
     PARSED._unpack_records,
     group_coordinator.GroupCoordinator._do_heartbeat,
     group_coordinator.GroupCoordinator._maybe_leave_group,
+    group_coordinator.GroupCoordinator._push_error_to_user,
     group_coordinator.GroupCoordinator._send_req,
+    group_coordinator.GroupCoordinator.check_errors,
     group_coordinator.GroupCoordinator.ensure_coordinator_known,
     group_coordinator.GroupCoordinator.need_rejoin,
     group_coordinator.GroupCoordinator.reset_generation,
@@ -133,6 +135,8 @@ PINNED: dict[str, str] = {
     "GroupCoordinator._send_req": "ca4ba17474e11324",
     "HeartbeatRequest.__init__": "284da5b812bdba9f",
     "PartitionAssignor.on_assignment": "63482c10174f442e",
+    "GroupCoordinator._push_error_to_user": "8dce53d5130dcd33",
+    "GroupCoordinator.check_errors": "c67ee34a37d994bd",
 }
 
 
