@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -64,8 +65,9 @@ class Records(fetcher.PartitionRecords):  # type: ignore[misc]
 
 fetcher.PartitionRecords = Records
 
-#: As long as Kafka can be told.
-NEVER_MS = 2**31 - 1
+#: aiokafka divides it and compares with it. Kafka is not told of it: a member that has to come back for a rebalance has
+#: `rebalance_timeout_ms` for that.
+NEVER_MS = math.inf
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
+import aiokafka
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import (
@@ -15,7 +17,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from streams.engine import exits
+from streams.engine import exits, transport
 from streams.engine.stages import STAGES, Unit
 from streams.local.broker import EmbeddedBroker
 from streams.settings import Settings
@@ -23,7 +25,8 @@ from tests.support import owning
 from tests.support.engine_bench import EngineBench, owned, owns, pause, probe, traffic, wait_ready
 from tests.support.fixtures import MakeSettings
 from tests.support.processes import Start, starting
-from tests.support.waiting import eventually
+from tests.support.topics import create_topics
+from tests.support.waiting import eventually, eventually_async
 
 
 @pytest.fixture
@@ -126,6 +129,32 @@ def test_a_worker_without_partitions_stays_in_the_group_and_takes_over(
     bench.send(bench.installs, 20)
     bench.wait_for_all(60)
     bench.check()
+
+
+MONTH_S = 30 * 86_400.0
+
+
+async def test_a_member_that_has_not_fetched_for_a_month_stays_in_the_group_and_comes_back(bootstrap: str, prefix: str):
+    create_topics(bootstrap, {f"{prefix}in": 1})
+    member = aiokafka.AIOKafkaConsumer(
+        f"{prefix}in",
+        bootstrap_servers=bootstrap,
+        group_id=f"{prefix}group",
+        heartbeat_interval_ms=100,
+        max_poll_interval_ms=transport.NEVER_MS,
+    )
+    await member.start()
+    try:
+        coordinator = member._coordinator
+        await eventually_async(lambda: bool(member.assignment()), within=30)
+        before = coordinator.generation
+        member._subscription._last_fetch_ended -= MONTH_S
+        await asyncio.sleep(1)
+        assert coordinator.generation == before, "it has left the group"
+        coordinator.request_rejoin()
+        await eventually_async(lambda: coordinator.generation == before + 1, within=30, what="it comes back")
+    finally:
+        await member.stop()
 
 
 #: Whoever is not told otherwise may do everything.

@@ -575,6 +575,14 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "S3",
+        "a process without partitions kept in the group for more than 24 days",
+        TRANSPORT,
+        "NEVER_MS = math.inf",
+        "NEVER_MS = 2**31 - 1",
+        (f"{AT_REBALANCE}::test_a_member_that_has_not_fetched_for_a_month_stays_in_the_group_and_comes_back",),
+    ),
+    Mutation(
+        "S3",
         "a process without partitions told what has ended its membership",
         TRANSPORT,
         "            await thread.check()\n",
