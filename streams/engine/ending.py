@@ -70,6 +70,7 @@ class Ending:
 
     def _end(self, within: float) -> None:
         status = self._status()
+        exits.leave_soon(status)
         log.warning(
             "stopped: no batch was under way any more; what else there was to end (%s) did not within %.1f s and is "
             "left: is Kafka away? (exit status %d)",

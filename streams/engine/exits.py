@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import sys
+import threading
 from typing import NoReturn
 
 log = logging.getLogger(__name__)
@@ -24,9 +25,22 @@ STUCK = 77
 #: throw that one out.
 TWIN = 78
 
+#: What a process says in the end has so long (seconds) to be written: nobody may read its log any more.
+LAST_WORDS_S = 5.0
+
+
+def leave_soon(status: int) -> None:
+    """End the process with this status in a while, whatever hangs meanwhile. From any thread, before the last words."""
+    timer = threading.Timer(LAST_WORDS_S, os._exit, [status])
+    timer.daemon = True
+    # The interpreter may begin no thread any more.
+    with contextlib.suppress(RuntimeError):
+        timer.start()
+
 
 def leave(status: int) -> NoReturn:
     """End the process with this status, leaving everything as it is. From any thread."""
+    leave_soon(status)
     for stream in (sys.stdout, sys.stderr):
         # One may be closed, or its reader gone: the process ends all the same.
         with contextlib.suppress(Exception):
@@ -36,5 +50,6 @@ def leave(status: int) -> NoReturn:
 
 def die(status: int, message: str, error: BaseException | None = None) -> NoReturn:
     """End the process at once: no handlers, no commits, nothing that an orderly end would still write."""
+    leave_soon(status)
     log.critical("%s; the process ends at once (exit status %d)", message, status, exc_info=error)
     leave(status)

@@ -8,12 +8,14 @@ which it looked: a process that stood still as a whole (SIGSTOP, a machine that 
 from __future__ import annotations
 
 import asyncio
-import faulthandler
+import contextlib
 import logging
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Mapping
+from typing import NoReturn
 
 from streams.engine import exits
 from streams.engine.partition import Partition
@@ -90,18 +92,46 @@ class Watchdog:
             looked, last = looked + min(now - last, MOST_S), now
             try:
                 self._look(looked)
-            except Exception:
+            except Exception as error:
                 # It looks at what the event loop changes; the next look counts for this one.
-                log.exception("the watchdog could not look")
+                _say(logging.ERROR, "the watchdog could not look", error=error)
 
     def _look(self, looked: float) -> None:
         signs = signs_of(self._partitions, self._readings.waiting, self._readings.kafka)
         verdict = self._stillness.look(looked, {LOOP: Sign(self._beats, "has not turned"), **signs})
-        if verdict.stuck and not self._stuck:
-            log.error("stuck: %s", verdict.stuck)
-        elif self._stuck and not verdict.stuck:
-            log.warning("not stuck any more: %s", self._stuck)
-        self._stuck = verdict.stuck
+        before, self._stuck = self._stuck, verdict.stuck
         if verdict.end:
-            faulthandler.dump_traceback(sys.stderr, all_threads=True)
-            exits.die(exits.STUCK, f"stuck: {verdict.stuck}; what every thread was doing is on standard error")
+            _end(verdict.stuck)
+        elif verdict.stuck and not before:
+            _say(logging.ERROR, "stuck: %s", verdict.stuck)
+        elif before and not verdict.stuck:
+            _say(logging.WARNING, "not stuck any more: %s", before)
+
+
+def _say(level: int, message: str, *given: str, error: Exception | None = None) -> None:
+    """In a thread of its own: what stands still may be a line of the log that nobody reads, and this one behind it."""
+    telling = threading.Thread(target=log.log, args=[level, message, *given], kwargs={"exc_info": error}, daemon=True)
+    # No thread may be had any more: then the watch goes on without the line.
+    with contextlib.suppress(RuntimeError):
+        telling.start()
+
+
+def _end(stuck: str) -> NoReturn:
+    exits.leave_soon(exits.STUCK)
+    # Standard error may be closed.
+    with contextlib.suppress(Exception):
+        print(stacks(), file=sys.stderr, flush=True)
+    exits.die(exits.STUCK, f"stuck: {stuck}; what every thread was doing is on standard error")
+
+
+def stacks() -> str:
+    """What every thread is doing. Not faulthandler's: no other thread runs until that has been written, and who is to
+    read it may have stopped.
+    """
+    names = {one.ident: one.name for one in threading.enumerate()}
+    lines = []
+    for ident, frame in sys._current_frames().items():
+        lines.append(f"Thread 0x{ident:016x} ({names.get(ident, 'of C')}), most recent call first:")
+        for called, line in traceback.walk_stack(frame):
+            lines.append(f'  File "{called.f_code.co_filename}", line {line} in {called.f_code.co_name}')
+    return "\n".join(lines)

@@ -115,8 +115,8 @@ class Parent:
         _, late = await asyncio.wait(keeping, timeout=self._settings.grace / 1000 + CLOSING_S)
         for child in self.children if late else ():
             if child.pid:
-                log.error(f"{self._kind} {child.number} did not end within its grace: it is killed")
                 child.send(signal.SIGKILL)
+                log.error(f"{self._kind} {child.number} did not end within its grace: it is killed")
         await asyncio.gather(*keeping)
 
     async def _look(self) -> None:
@@ -154,9 +154,11 @@ class Parent:
         child.answered_at = now if answered else child.answered_at
         child.well_at = now if "healthy" not in unmet else child.well_at
         if self._patience.is_over(now, child.well_at, child.answered_at):
-            log.error(f"{who} has been stuck for {now - child.well_at:.0f} s ({unmet['healthy']}): it is killed")
+            stuck = now - child.well_at
+            # First of all: who reads the log may have stopped, which is why all stand still.
             child.send(signal.SIGKILL)
             child.well_at = child.answered_at = now
+            log.error(f"{who} has been stuck for {stuck:.0f} s ({unmet['healthy']}): it is killed")
 
 
 def run(kind: shares.KindName, settings: Settings, count: int) -> int:

@@ -30,6 +30,7 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         raise Ended
 
     monkeypatch.setattr(exits, "leave", leave)
+    monkeypatch.setattr(exits, "leave_soon", lambda status: None)
     return statuses
 
 
@@ -83,6 +84,26 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+#: The same, and nobody reads its log any more.
+UNREAD = HANGING.replace(
+    "    one.hurry()",
+    """    one.hurry()
+    exits.LAST_WORDS_S = 0.2
+    threading.Thread(target=lambda: [logging.error("x" * 1_000) for _ in range(1_000)], daemon=True).start()
+    await asyncio.sleep(0.1)
+    return
+""",
+).replace("import ending\n", "import ending, exits\n")
+
+
+def test_a_log_that_nobody_reads_does_not_keep_the_process() -> None:
+    with subprocess.Popen([sys.executable, "-c", UNREAD], stderr=subprocess.PIPE) as process:
+        try:
+            assert process.wait(20) == exits.RESTART
+        finally:
+            process.kill()
 
 
 def test_threads_that_hang_do_not_keep_the_process() -> None:

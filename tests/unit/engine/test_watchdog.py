@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from streams.engine import watchdog
+from streams.engine import exits, watchdog
 from streams.engine.merge import Wait
 from streams.engine.remaining import Remaining
 from streams.engine.stages import Unit
@@ -74,6 +76,60 @@ def test_a_look_that_fails_does_not_end_the_watch(
     watch.stop()
     watching.join(5)
     assert "the watchdog could not look" in caplog.text
+
+
+#: A process whose event loop comes to stand still, in one of two ways.
+STUCK = """
+import asyncio, logging, sys, time
+from types import SimpleNamespace
+from streams import logs
+from streams.engine import exits, watchdog
+from streams.metrics import Metrics
+from streams.probes import Readiness
+from streams.settings import Settings
+
+watchdog.LOOK_S, exits.LAST_WORDS_S = 0.05, 0.5
+logs.setup("info", "json")
+readings = SimpleNamespace(readiness=Readiness("kafka"), metrics=Metrics(), waiting={}, kafka=True)
+
+async def main():
+    watch = watchdog.Watchdog(Settings(stuck_after=1_000, stuck_exit=500), {}, readings)
+    watching = asyncio.create_task(watch.run())
+    await asyncio.sleep(0.1)
+    while sys.stderr:
+        logging.error("x" * 1_000)
+    time.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+def test_a_process_whose_log_nobody_reads_is_ended() -> None:
+    """Its event loop stands still in the midst of a line, and whoever wants to log waits behind it."""
+    with subprocess.Popen([sys.executable, "-c", STUCK], stderr=subprocess.PIPE) as process:
+        try:
+            assert process.wait(20) == exits.STUCK
+        finally:
+            process.kill()
+
+
+def test_a_process_without_standard_error_is_ended() -> None:
+    shell = ["sh", "-c", 'exec "$0" -c "$1" 2>&-']
+    assert subprocess.run([*shell, sys.executable, STUCK], timeout=20, check=False).returncode == exits.STUCK
+
+
+def test_the_stacks_are_those_of_all_threads_with_their_names() -> None:
+    done = threading.Event()
+    waiting = threading.Thread(target=done.wait, name="one that waits", daemon=True)
+    waiting.start()
+    try:
+        told = watchdog.stacks()
+    finally:
+        done.set()
+    assert "(one that waits)" in told
+    assert "(MainThread)" in told
+    assert f'"{__file__}", line' in told
+    assert " in wait\n" in told
 
 
 def test_a_recovery_must_get_on_unless_it_waits_for_its_turn() -> None:
