@@ -127,18 +127,27 @@ class Parent:
             while True:
                 begun = time.monotonic()
                 await asyncio.sleep(LOOK_S)
-                self._forgive(time.monotonic() - begun - LOOK_S)
-                await asyncio.gather(*(self._ask(session, host, child) for child in self.children))
+                asked = time.monotonic()
+                self._forgive(asked - begun - LOOK_S)
+                found = await asyncio.gather(*(self._ask(session, host, child) for child in self.children))
+                # It may also have stood still while they were asked, which takes no longer than a look.
+                self._forgive(time.monotonic() - asked - LOOK_S)
+                for child, why in zip(self.children, found, strict=True):
+                    if why:
+                        self._judge(child, why)
 
     def _forgive(self, late: float) -> None:
         """Seconds for which this process stood still itself (a machine asleep, a container paused) are nobody's."""
+        now = time.monotonic()
         for child in self.children if late > LOOK_S else ():
-            child.well_at, child.answered_at = child.well_at + late, child.answered_at + late
+            child.well_at = min(now, child.well_at + late)
+            child.answered_at = min(now, child.answered_at + late)
 
-    async def _ask(self, session: aiohttp.ClientSession, host: str, child: Child) -> None:
+    async def _ask(self, session: aiohttp.ClientSession, host: str, child: Child) -> str:
+        """Why the child is not well; empty when it is, or cannot be asked."""
         life, port = child.life, child.port
         if not port:
-            return
+            return ""
         place = f"[{host}]" if ":" in host else host
         try:
             async with session.get(f"http://{place}:{port}/readyz") as answer:
@@ -147,18 +156,22 @@ class Parent:
         except (TimeoutError, aiohttp.ClientError, ValueError, KeyError):
             unmet, answered = {"healthy": "no answer"}, False
         if child.life != life or self._stopping.is_set():
-            return
+            return ""
         who = f"{self._kind} {child.number}"
         self._readiness.set(who, not unmet, "; ".join(f"{name}: {why}" for name, why in unmet.items()))
         now = time.monotonic()
         child.answered_at = now if answered else child.answered_at
         child.well_at = now if "healthy" not in unmet else child.well_at
+        return str(unmet.get("healthy", ""))
+
+    def _judge(self, child: Child, why: str) -> None:
+        now = time.monotonic()
         if self._patience.is_over(now, child.well_at, child.answered_at):
             stuck = now - child.well_at
             # First of all: who reads the log may have stopped, which is why all stand still.
             child.send(signal.SIGKILL)
             child.well_at = child.answered_at = now
-            log.error(f"{who} has been stuck for {stuck:.0f} s ({unmet['healthy']}): it is killed")
+            log.error(f"{self._kind} {child.number} has been stuck for {stuck:.0f} s ({why}): it is killed")
 
 
 def run(kind: shares.KindName, settings: Settings, count: int) -> int:
