@@ -89,6 +89,8 @@ class App(faust.App):
 
     async def on_stop(self) -> None:
         """What is under way is finished and committed first; then Faust commits offsets and leaves the group."""
+        # Before anything is waited for: the process may end with what it waits for.
+        self._note_crash()
         self.engine.stop_starting()
         await self.engine.drain()
         self.engine.ending.hurry()
@@ -101,11 +103,14 @@ class App(faust.App):
         await super().on_shutdown()
         self.engine.ending.waits_for = "closing connections"
         await self.engine.close()
-        if self.crashed and not self.engine.exit_status:
-            self.engine.exit_status = exits.CHECKPOINT_FAILED
+        self._note_crash()
         self.engine.ending.ended()
         if self.engine.exit_status:
             exits.leave(self.engine.exit_status)
+
+    def _note_crash(self) -> None:
+        if self.crashed and not self.engine.exit_status:
+            self.engine.exit_status = exits.CHECKPOINT_FAILED
 
 
 class BatchSchema(faust.Schema[Any, Any]):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from streams.engine import exits
 from streams.local.broker import EmbeddedBroker
 from streams.local.guarded import GuardedProcess
 from streams.settings import Settings
@@ -89,6 +90,15 @@ def test_it_does_not_wait_for_its_last_commit_when_the_broker_does_not_answer(ow
     assert ended(worker) == 0, worker.output()
     assert "the group's offsets could not be committed" in worker.output()
     assert "stopped: everything that was under way was finished (exit status 0)" in last_line(worker)
+
+
+def test_a_crash_is_none_the_less_for_what_hangs_in_the_end(own: EmbeddedBroker, bench: EngineBench):
+    worker = bench.worker(module="tests.support.slow_to_close")
+    wait_ready(worker)
+    bench.send(bench.events, 1)
+    assert worker.wait(GRACE + MORE) == exits.CHECKPOINT_FAILED, worker.output()
+    assert "nobody has foreseen this" in worker.output()
+    assert "what else there was to end (closing connections) did not within" in last_line(worker)
 
 
 def test_a_recovery_that_waits_for_the_brokers_is_left(own: EmbeddedBroker, bench: EngineBench):

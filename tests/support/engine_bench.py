@@ -24,6 +24,7 @@ from tests.support.topics import Sent, create_topics, produce, read_topic
 from tests.support.waiting import eventually
 
 PARTITIONS = 4
+TOY = "tests.support.engine_toy"
 
 
 class EngineBench:
@@ -45,12 +46,12 @@ class EngineBench:
                 create_topics(self.bootstrap, {row.name: row.partitions(partitions)}, row.config())
         self.sent: dict[str, int] = defaultdict(int)
 
-    def worker(self, settings: Settings | None = None, sources: str = "", **more: str) -> GuardedProcess:
+    def worker(
+        self, settings: Settings | None = None, sources: str = "", module: str = TOY, **more: str
+    ) -> GuardedProcess:
         """Start a worker; it runs the toy pipeline."""
         sources = sources or f"{self.installs}:install,{self.events}:event"
-        return self._start(
-            module="tests.support.engine_toy", with_settings=settings or self.settings, **{SOURCES: sources}, **more
-        )
+        return self._start(module=module, with_settings=settings or self.settings, **{SOURCES: sources}, **more)
 
     def send(self, topic: str, count: int, value: bytes = b"x", keys: int = 50, **options: Any) -> None:
         """Write so many records, over so many keys."""
