@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
@@ -46,17 +46,25 @@ class Claim(NamedTuple):
 
 
 class Claims:
-    """All claims that stand, as their records are read in order. Pure."""
+    """All claims that stand, as their records are read in order. Pure.
+
+    The topic may be read once more from its beginning: a claim that is not there any more then stands as before, ahead
+    of all that are.
+    """
 
     def __init__(self) -> None:
-        #: Keys in the order of the claims.
-        self._standing: dict[bytes, None] = {}
+        #: Keys in the order of the claims, and the offsets of these.
+        self._standing: dict[bytes, int] = {}
 
-    def add(self, key: bytes, stands: bool) -> None:
+    def add(self, key: bytes, stands: bool, offset: int = 0) -> None:
         """The next record: a claim, or that it has been withdrawn."""
         self._standing.pop(key, None)
         if stands:
-            self._standing[key] = None
+            self._standing[key] = offset
+
+    def offset(self, claim: Claim) -> int | None:
+        """Where its record lies; None when it has not been read, or has been withdrawn."""
+        return self._standing.get(claim.encode())
 
     def names(self, unit: Unit) -> list[str]:
         """Who claims this partition, the earliest first."""
@@ -71,6 +79,18 @@ class Claims:
         return names[: names.index(claim.name)] if claim.name in names else []
 
 
+class Last(NamedTuple):
+    """The last record that was read: where another one lies, the topic is not the one that was read."""
+
+    offset: int
+    key: bytes
+    appended: int
+
+    @classmethod
+    def of(cls, message: Message) -> Last:
+        return cls(message.offset() or 0, message.key() or b"", message.timestamp()[1])
+
+
 class Owners:
     """The claims of all processes, as this one reads and makes them."""
 
@@ -78,8 +98,9 @@ class Owners:
         self._settings, self._barriers, self._trouble = settings, barriers, trouble
         self._topic = owners_topic(settings)
         self._claims = Claims()
-        #: The offset of the record that is read next.
+        #: The offset of the record that is read next, and what has been read last.
         self._next = 0
+        self._last: Last | None = None
         self._fenced: set[str] = set()
         #: What this process has found out about transactions that hang.
         self.verdicts = hanging.Verdicts()
@@ -93,10 +114,9 @@ class Owners:
         """
         own = self._barriers.write(self._topic, 0, claim.encode(), b"1", stopped)
         with self._reading:
-            if own.offset < self._next and claim.name not in self._claims.names(claim.unit):
-                # It was not read by another thread meanwhile: the topic has been made anew.
-                self._claims, self._next = Claims(), 0
-            self._read_behind(own.offset, stopped)
+            # Another thread may have read it meanwhile.
+            if self._claims.offset(claim) != own.offset:
+                self._read_behind(own.offset, stopped)
             return self._claims.before(claim)
 
     def withdraw(self, claims: Collection[Claim], stopped: Stopped) -> None:
@@ -126,30 +146,57 @@ class Owners:
         return producer
 
     def _read_behind(self, offset: int, stopped: Stopped) -> None:
-        if self._next > offset:
-            return
         consumer = changelog.consumer(self._settings, f"{self._settings.worker_id}-owners", enable_partition_eof=True)
         try:
-            consumer.assign([TopicPartition(self._topic, 0, self._next)])
-            while self._next <= offset:
+            known = self._last
+            consumer.assign([TopicPartition(self._topic, 0, self._next if known is None else known.offset)])
+            while known is not None or self._next <= offset:
                 if stopped():
                     raise KafkaException(KafkaError(KafkaError._FAIL, "stopped"))
                 # All that are there: those who claim at the same time need not read again.
-                for message in consumer.consume(changelog.CHUNK, READ_S):
+                messages = consumer.consume(changelog.CHUNK, READ_S)
+                if known is not None and (first := _first(messages)) is not None:
+                    if not self._goes_on(known, first):
+                        consumer.assign([TopicPartition(self._topic, 0, 0)])
+                        messages = []
+                    known = None
+                for message in messages:
                     self._take_in(message)
         finally:
             consumer.close()
 
+    def _goes_on(self, known: Last, first: Message) -> bool:
+        """Whether what is read now is what was read before. Otherwise all is read once more, on top of what is known:
+        the topic may have been made anew, and then it does not tell of those who claimed before, who write all the
+        same; or the record was compacted away, and then it tells nothing else than before.
+        """
+        if first.error() is None and Last.of(first) == known:
+            return True
+        if (first.offset() or 0) <= known.offset:
+            log.warning("%s was made anew: it is read from its beginning", self._topic)
+        self._next, self._last = 0, None
+        return False
+
     def _take_in(self, message: Message) -> None:
         error = message.error()
         if error is None:
-            self._claims.add(message.key() or b"", message.value() is not None)
-            self._next = (message.offset() or 0) + 1
+            self._last = Last.of(message)
+            self._claims.add(self._last.key, message.value() is not None, self._last.offset)
+            self._next = self._last.offset + 1
         elif error.code() == KafkaError._PARTITION_EOF:
             # A claim that others have withdrawn may not be there any more.
             self._next = max(self._next, message.offset() or 0)
         else:
             log.warning("%s: %s", self._topic, error.str())
+
+
+def _first(messages: Sequence[Message]) -> Message | None:
+    """The first record among them, or that there is none any more; other errors pass."""
+    for message in messages:
+        error = message.error()
+        if error is None or error.code() == KafkaError._PARTITION_EOF:
+            return message
+    return None
 
 
 class Ownership:

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, OffsetSpec, ResourceType
 
 from streams.engine.changelog import CHUNK
 from streams.engine.faults import FaultPoints
@@ -21,8 +21,10 @@ from streams.engine.recovery import MARKER_KEY, Abandoned, Marker, Recovered, Re
 from streams.engine.stages import Stage, Unit, changelog_topic, owners_topic
 from streams.engine.store import TOMBSTONES_KEPT_MS, Applied, Store, StoreMemory
 from streams.errors import Stop
+from streams.local.broker import EmbeddedBroker
 from streams.settings import Settings
 from tests.support import fenced_off, owning
+from tests.support.fixtures import MakeSettings
 from tests.support.topics import create_topics, read_topic
 from tests.support.waiting import eventually
 
@@ -173,18 +175,62 @@ def test_claims_are_forgotten_when_who_made_them_cannot_write_and_the_state_is_r
     assert len(owning.owners(bench.settings).claim(Claim(UNIT, "c"), lambda: False)) == 1
 
 
-def test_a_topic_of_claims_that_was_made_anew_is_read_from_its_beginning(bench: Bench) -> None:
-    """A process that goes on reading where it was would find nobody to fence off."""
-    standing = owning.owners(bench.settings)
-    for name in ("a", "b", "c"):
+#: In the topic made anew: fewer claims than were read of the old one, one at the place of the last, more than that.
+@pytest.mark.parametrize("later", ["d", "de", "defg"])
+def test_a_topic_of_claims_that_was_made_anew_is_read_from_its_beginning(
+    bench: Bench, later: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A process that goes on reading where it was would not find all that it is to fence off. Those of the old topic
+    write all the same.
+    """
+    standing, other = owning.owners(bench.settings), Unit("device", 1)
+    standing.claim(Claim(other, "b"), lambda: False)
+    for name in ("a", "c"):
         standing.claim(Claim(UNIT, name), lambda: False)
     admin = AdminClient({"bootstrap.servers": bench.settings.bootstrap_servers})
     topic = owners_topic(bench.settings)
     admin.delete_topics([topic])[topic].result(20)
     eventually(lambda: topic not in admin.list_topics(timeout=10).topics)
     owning.ensure_owners(bench.settings)
-    assert owning.owners(bench.settings).claim(Claim(UNIT, "d"), lambda: False) == []
-    assert standing.claim(Claim(UNIT, "e"), lambda: False) == ["d"]
+    for number, name in enumerate(later):
+        assert owning.owners(bench.settings).claim(Claim(UNIT, name), lambda: False) == list(later[:number])
+    assert standing.claim(Claim(UNIT, "z"), lambda: False) == ["a", "c", *later]
+    assert "was made anew: it is read from its beginning" in caplog.text
+    assert standing.claim(Claim(other, "z"), lambda: False) == ["b"]
+    assert caplog.text.count("was made anew") == 1
+
+
+def test_of_claims_that_were_compacted_away_nobody_is_fenced_off(
+    make_settings: MakeSettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The last record that a process has read may be one of them: that is no topic made anew."""
+    with EmbeddedBroker(tmp_path / "kafka", extra={"log.cleaner.backoff.ms": "100"}) as own:
+        settings = make_settings(bootstrap_servers=own.bootstrap)
+        owning.ensure_owners(settings)
+        compact_eagerly(settings)
+        standing, others, other = owning.owners(settings), owning.owners(settings), Unit("device", 1)
+        standing.claim(Claim(UNIT, "a"), lambda: False)
+        assert others.claim(Claim(UNIT, "b"), lambda: False) == ["a"]
+        others.withdraw([Claim(UNIT, "a")], lambda: False)
+
+        def compacted() -> bool:
+            # What lies in the segment that is written to is never compacted.
+            others.claim(Claim(other, "later"), lambda: False)
+            return all(record.offset > 0 for record in read_topic(own.bootstrap, owners_topic(settings)))
+
+        eventually(compacted, within=60, every=0.5)
+        assert standing.claim(Claim(UNIT, "c"), lambda: False) == ["b"]
+        assert standing.claim(Claim(other, "c"), lambda: False) == ["later"]
+    assert "made anew" not in caplog.text
+
+
+def compact_eagerly(settings: Settings) -> None:
+    """As many segments as may be, and no mercy with any."""
+    eager = {"segment.ms": "100", "min.cleanable.dirty.ratio": "0.001"}
+    given = [ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in eager.items()]
+    topic = ConfigResource(ResourceType.TOPIC, owners_topic(settings), incremental_configs=given)
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
+    admin.incremental_alter_configs([topic])[topic].result(20)
 
 
 def test_a_barrier_that_is_not_there_any_more_was_reached_when_something_behind_it_is(bench: Bench) -> None:

@@ -53,6 +53,16 @@ def test_who_claims_later_or_has_taken_over_already_is_not_before() -> None:
     assert read.before(Claim(UNITS[0], "c")) == []
 
 
+def test_read_once_more_from_the_beginning_what_is_not_there_any_more_stands_ahead_of_what_is() -> None:
+    read = Claims()
+    for offset, name in enumerate("abc"):
+        read.add(Claim(UNITS[0], name).encode(), True, offset)
+    for offset, (name, stands) in enumerate([("x", True), ("b", True), ("c", False)]):
+        read.add(Claim(UNITS[0], name).encode(), stands, offset)
+    assert read.names(UNITS[0]) == ["a", "x", "b"]
+    assert [read.offset(Claim(UNITS[0], name)) for name in "xbc"] == [0, 1, None]
+
+
 class Coordinators:
     """Producers that start when they may: who is at it, and who has been."""
 
