@@ -264,7 +264,7 @@ class Settings(BaseSettings):
         1_000,
         ge=1,
         description="Jobs a sender keeps in memory per partition; "
-        "twice as many more may wait there for their last seconds.",
+        "five times as many more may wait there for their last seconds.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
     log_format: Literal["auto", "json", "text"] = Field("auto", description="auto: text on a terminal, otherwise JSON.")

@@ -33,11 +33,17 @@ class Heads:
         self._queues.setdefault(record.tracker, deque()).append(record)
 
     def take(self, room: int) -> Iterator[Taken]:
-        """Up to `room` records that are due now, in the order of their partitions."""
+        """Up to `room` records that are due now, in the order of their partitions; when they are more, it is the next
+        partition's turn the next time.
+        """
         for tracker, queue in list(self._queues.items()):
+            if room <= 0:
+                return
             while queue and room > 0 and self._due(queue[0].tier or 0, queue[0].appended):
                 room -= 1
                 yield queue.popleft()
+            if room <= 0:
+                self._queues[tracker] = self._queues.pop(tracker)
             if not queue:
                 del self._queues[tracker]
                 self._empty(tracker)

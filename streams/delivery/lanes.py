@@ -9,7 +9,6 @@ algorithm at the moment of sending, whatever was reserved.
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from typing import Generic, TypeVar
 from schemas.config import DAY, SECOND, Partner
 
 from .breaker import Breaker, BreakerLimits
+from .later import Count, Later
 from .schedule import Reserved, Schedule
 from .shares import Part, by_partitions
 
@@ -41,6 +41,10 @@ AHEAD = 2
 #: So many with a rate: they are what a lane has to send when it may suddenly send more. Another sender is gone, and its
 #: jobs come with its partitions only, some ten seconds later.
 AHEAD_OF_RATE = 3
+#: But of the time before the last `soon` no more than it takes to send so many, since that is memory; and so long (ms)
+#: at least, because those that come back at the same time come one after the other.
+AHEAD_JOBS = 2_000
+AHEAD_LEAST_MS = 2_000
 #: Reservations reach at most this far ahead; what comes later asks again then.
 FARTHEST_RESERVATION = 7 * DAY
 
@@ -55,16 +59,22 @@ class LaneLimits:
 
 class Lane(Generic[T]):
     """Slots, rate, hold, breaker and the queue in memory of one partner. `share` is the part of the limits that this
-    process may use.
+    process may use; `waiting` counts the jobs that all lanes keep in memory before their time.
     """
 
-    def __init__(self, partner: Partner, limits: LaneLimits, share: float = 1.0, part: Part | None = None) -> None:
+    def __init__(
+        self,
+        partner: Partner,
+        limits: LaneLimits,
+        share: float = 1.0,
+        part: Part | None = None,
+        waiting: Count | None = None,
+    ) -> None:
         self.limits = limits
         self.breaker = Breaker(limits.breaker)
         self.queue: deque[T] = deque()
         #: Those whose time comes soon, by it: they are sent before it when nobody else would be.
-        self._later: list[tuple[float, int, T]] = []
-        self._numbers = 0
+        self._later: Later[T] = Later(waiting or Count())
         self.in_flight = 0
         self.hold_until = 0
         self._started: dict[int, int] = {}
@@ -110,7 +120,11 @@ class Lane(Generic[T]):
         """So long (ms) before its time a job is to be back, so that there is always one to send when more may be sent;
         in vain while the partner is down.
         """
-        return (self._ahead - 1) * self.limits.soon if self.breaker.down_since is None else 0
+        return self._most_ahead() if self.breaker.down_since is None else 0
+
+    def _most_ahead(self) -> int:
+        most = max(AHEAD_LEAST_MS, round(AHEAD_JOBS * self._reserved_spacing()))
+        return min((self._ahead - 1) * self.limits.soon, most)
 
     def slots(self, now: int) -> int:
         """How many requests may be under way at once; one while the breaker probes, none while it is open."""
@@ -150,7 +164,13 @@ class Lane(Generic[T]):
         return wait
 
     def offer(
-        self, item: T, reserved: Reserved | None, now: int, saturated: bool = False, free: int | None = None
+        self,
+        item: T,
+        reserved: Reserved | None,
+        now: int,
+        saturated: bool = False,
+        free: int | None = None,
+        waiting: int | None = None,
     ) -> int | None:
         """Queue `item` and return None, or return the time reserved for it. `reserved` is what it was given before: it
         may come too early, and keeps its place.
@@ -159,7 +179,8 @@ class Lane(Generic[T]):
         hold or requests that hang send jobs away. `free` is the memory left for jobs of all lanes: one that does not
         drain has half of it at most. So however many are slow, each takes less than the one before, and there is
         always some left for the others. One that drains may have the last of it, and more: it is soon given back, and
-        until then nothing is read.
+        until then nothing is read. `waiting` is the memory left for jobs before their time, of which a lane that needs
+        it has twice what is left for others.
         """
         has_memory = free is None or free > 1
         if reserved is None and has_memory and self._is_free(now) and (not self._gap or self._schedule.free <= now):
@@ -167,37 +188,39 @@ class Lane(Generic[T]):
             self.queue.append(item)
             return None
         place = float(now) if reserved is None else self._place(reserved, now)
-        if place > now + self._ahead * self.limits.soon:
+        if place > now + self.limits.soon + self._most_ahead():
             if not (has_memory and self._is_free(now)):
                 return ceil(place)
             # Its time is another's.
             self._schedule.free -= self._reserved_spacing()
             self.queue.append(item)
             return None
-        if place > now:
-            if free is not None and 2 * (self.queued + 1) > free:
-                return ceil(place)
-            self._add_later(item, place)
-            return None
-        if (
-            has_memory
-            and (self._is_free(now) or self._would_drain(saturated, now))
-            and (reserved is not None or not self._gap or self._schedule.free <= now)
-        ) or self._fits(reserved, now, free):
-            self._add(item, reserved, now)
-            return None
-        return self.reserve(now) if reserved is None else self._postpone(now)
+        may_wait = waiting is None or len(self._later) < 2 * waiting
+        if place <= now:
+            if (
+                has_memory
+                and (self._is_free(now) or self._would_drain(saturated, now))
+                and (reserved is not None or not self._gap or self._schedule.free <= now)
+            ) or self._fits(reserved, now, free, may_wait):
+                self._add(item, reserved, now)
+                return None
+            if reserved is not None:
+                place = float(self._postpone(now))
+            elif may_wait and self._gap and self._turn(now) <= now + self.limits.soon:
+                place = self._schedule.give(self._turn(now), self._reserved_spacing(), now)
+            else:
+                return self.reserve(now)
+        if not may_wait:
+            return ceil(place)
+        self._later.add(place, item)
+        return None
 
     def _add(self, item: T, reserved: Reserved | None, now: int) -> None:
         free = self._schedule.free <= now or self._schedule.leaves(self.wait(now), now)
         if reserved is not None or free or self._is_free(now):
             self.queue.append(item)
         else:
-            self._add_later(item, self._schedule.give(now, self._reserved_spacing(), now))
-
-    def _add_later(self, item: T, place: float) -> None:
-        self._numbers += 1
-        heapq.heappush(self._later, (place, self._numbers, item))
+            self._later.add(self._schedule.give(now, self._reserved_spacing(), now), item)
 
     def _place(self, reserved: Reserved, now: int) -> float:
         return max(self._schedule.place(reserved, now), float(self.blocked_until(now)))
@@ -217,14 +240,14 @@ class Lane(Generic[T]):
         """Whether only this process makes the lane slow."""
         return saturated and not self._gap and self.blocked_until(now) <= now and not self._hangs(now)
 
-    def _fits(self, reserved: Reserved | None, now: int, free: int | None) -> bool:
+    def _fits(self, reserved: Reserved | None, now: int, free: int | None, may_wait: bool) -> bool:
         """Whether a job can be expected to start soon, and there is memory for it."""
         wait = self.wait(now)
         if reserved is None and not self._schedule.leaves(wait, now):
             wait = max(wait, self._schedule.free - now)
-        if wait > self.limits.soon:
+        if wait > self.limits.soon or (reserved is None and not may_wait):
             return False
-        return free is None or 2 * (self.queued + 1) <= free or self._drains(wait, now)
+        return free is None or 2 * (len(self.queue) + 1) <= free or self._drains(wait, now)
 
     def _drains(self, wait: float, now: int) -> bool:
         return wait <= DRAINS_MS and self.spacing(now) <= DRAINS_SPACING_MS
@@ -238,14 +261,19 @@ class Lane(Generic[T]):
         """The next free time at which a job that waits in a delay topic may come back."""
         begins = max(now, self.blocked_until(now))
         spacing = self._reserved_spacing()
-        earliest = max(begins + len(self.queue) * spacing, float(now + self.limits.soon))
+        earliest = max(self._turn(now), float(now + self.limits.soon))
         if not self._gap and self.breaker.down_since is not None:
             earliest = max(earliest, begins + SPREAD * (now - self.breaker.down_since))
         return ceil(self._schedule.give(min(earliest, float(now + FARTHEST_RESERVATION)), spacing, now))
 
+    def _turn(self, now: int) -> float:
+        """The first time that is free behind all that is given and queued."""
+        begins = max(now, self.blocked_until(now))
+        return max(self._schedule.free, begins + len(self.queue) * self._reserved_spacing())
+
     def _postpone(self, now: int) -> int:
         """The lane is behind its schedule: so much later is all that waits. What is queued lasts for longer."""
-        by = self.limits.soon * 3 // 4
+        by = max(1, int(min(self.limits.soon, self.wait(now)) * 3 / 4))
         self._schedule.move(by, now)
         return now + by
 
@@ -253,7 +281,7 @@ class Lane(Generic[T]):
         """It was blocked until `before`, and is so for longer now, or shorter: the schedule moves with it."""
         if by := max(self.blocked_until(now), now) - max(before, now):
             self._schedule.move(by, now)
-            self._later = [(place + by, number, item) for place, number, item in self._later]
+            self._later.move(by)
 
     def shed(self, now: int) -> list[tuple[T, int]]:
         """Take those out of the queue that can no longer be expected to start soon, the newest ones first, and
@@ -268,23 +296,20 @@ class Lane(Generic[T]):
         if gone:
             self._schedule.cover(begins, begins + len(gone) * spacing, now)
         shed = [(item, ceil(begins + place * spacing)) for place, item in enumerate(gone)]
-        if self._later and max(self._later)[0] > now + (self._ahead + 0.5) * self.limits.soon:
-            shed += [(item, ceil(place)) for place, _, item in self._later]
-            self._later = []
+        if self._later and self._later.last() > now + 1.5 * self.limits.soon + self._most_ahead():
+            shed += [(item, ceil(place)) for place, item in self._later.clear()]
         return shed
 
     def drop(self, goes: Callable[[T], bool]) -> list[T]:
         """Forget those in memory that go, and return them."""
-        dropped = [item for item in self.queue if goes(item)] + [item for _, _, item in self._later if goes(item)]
+        dropped = [item for item in self.queue if goes(item)] + self._later.drop(goes)
         self.queue = deque(item for item in self.queue if not goes(item))
-        self._later = [one for one in self._later if not goes(one[2])]
-        heapq.heapify(self._later)
         return dropped
 
     def start(self, now: int) -> tuple[T, int] | None:
         """The next job, if one may be sent now, and the number to end it with."""
-        while self._later and self._later[0][0] <= now:
-            self.queue.append(heapq.heappop(self._later)[2])
+        while self._later.is_due(now):
+            self.queue.append(self._later.pop())
         if not (self.queue or self._later) or self.in_flight >= self.slots(now) or self.hold_until > now:
             return None
         if self._gap:
@@ -295,7 +320,7 @@ class Lane(Generic[T]):
         self.in_flight += 1
         self._serial += 1
         self._started[self._serial] = now
-        return self.queue.popleft() if self.queue else heapq.heappop(self._later)[2], self._serial
+        return self.queue.popleft() if self.queue else self._later.pop(), self._serial
 
     def wakes_at(self, now: int) -> int | None:
         """When `start` may succeed although nothing ends before; None: when something ends, or is offered."""

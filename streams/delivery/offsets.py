@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 #: Kafka's default limit for the metadata of an offset is 4,096; the commit that is over it fails, for ever.
 METADATA_LIMIT = 4_095
+#: So much of it may be needed by jobs that wait in memory for their time.
+CROWDED = 3_200
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _VALUE = {character: value for value, character in enumerate(_ALPHABET)}
 _VERSION = "1"
@@ -86,6 +88,8 @@ class Tracker:
         self.open = True
         self._next = committed
         self._unfinished: list[int] = []
+        #: How many runs the unfinished offsets make.
+        self.runs = 0
         self._done: list[tuple[int, int]] = []
         if committed is not None:
             self._done = _finished_ranges(committed, decode_runs(metadata))
@@ -110,6 +114,8 @@ class Tracker:
             self._pass(offset + 1)
             return False
         self._pass(offset + 1)
+        if not self._unfinished or self._unfinished[-1] != offset - 1:
+            self.runs += 1
         self._unfinished.append(offset)
         return True
 
@@ -123,6 +129,9 @@ class Tracker:
         place = bisect.bisect_left(self._unfinished, offset)
         if place == len(self._unfinished) or self._unfinished[place] != offset:
             return False
+        before = place > 0 and self._unfinished[place - 1] == offset - 1
+        behind = place + 1 < len(self._unfinished) and self._unfinished[place + 1] == offset + 1
+        self.runs += before + behind - 1
         del self._unfinished[place]
         return True
 
@@ -150,6 +159,15 @@ class Tracker:
     def committed(self, position: Position) -> None:
         """Note that `position` is committed."""
         self._given = position
+
+    @property
+    def crowded(self) -> bool:
+        """Whether jobs that stay unfinished for seconds may be no more of the partition.
+
+        A character for each job and three for each run of them hold what is to be told, whatever ends first: of a run
+        at most every second one is left over, with the length of the gap behind it.
+        """
+        return len(self._unfinished) + 3 * self.runs > CROWDED
 
     def pressed(self, reserve: int) -> bool:
         """Whether `reserve` more jobs could make the metadata too long: then nothing more may be taken for now.

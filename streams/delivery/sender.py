@@ -30,6 +30,7 @@ from .course import End, Paused, Rules, Wait, course
 from .heads import Heads
 from .held import Held
 from .lanes import Lane, LaneLimits
+from .later import Count
 from .offsets import Tracker
 from .outcomes import Fatal, Outbox
 from .retry import Backoff, Ruling
@@ -44,6 +45,9 @@ from .wire import Wire
 log = logs.get(__name__)
 
 TICK_SECONDS = 0.01
+#: So many heads of delay topics are looked at in one go: what was put away together comes back together, and others are
+#: not to wait for all of it.
+HEADS_AT_ONCE = 100
 #: Every so many ticks the lanes are looked over: what can no longer start soon leaves memory.
 REVIEW_TICKS = 25
 #: Every so many ticks it is told how much waits in the delay topics.
@@ -51,10 +55,10 @@ TELL_TICKS = 100
 #: A paused job looks again after half of the time that its pause has lasted, in a hop of its own: after the first of
 #: these many shortest delays at least, the second at most. So long may it take until what is resumed goes on.
 PAUSED_TIERS = (4, 32)
-#: Jobs that wait in memory for the last seconds until they are due may be so many times those that lanes hold.
-WAITING_MOST = 2
-#: No partition has more of them. Each may cost 3 characters of what can be told with an offset (`offsets`).
-WAITING_OF_PARTITION = 800
+#: Jobs that wait in memory for their last seconds may be so many times those that are to be sent now; and so many times
+#: those of them that wait for their lane's turn: there is always memory for others that have a time of their own.
+WAITING_MOST = 5
+TURNS_MOST = 4
 #: The event loop computes for so much of the time, or is late by so much (seconds): this process is at its limit.
 SATURATED_SHARE = 0.7
 SATURATED_SECONDS = 0.02
@@ -103,8 +107,10 @@ class Sender:
         self._rules = Rules()
         self._lanes: dict[str, Lane[Held]] = {}
         self._heads = Heads(self.due, read_on)
+        self._heads_left = False
         self._held: set[Held] = set()
         self._waiting: list[tuple[int, int, Held]] = []
+        self._later = Count()
         self._wakes: list[tuple[int, str]] = []
         self._wake_of: dict[str, int] = {}
         self._serial = 0
@@ -134,7 +140,11 @@ class Sender:
 
     def _free(self) -> int:
         """How many jobs more the lanes may have; those that wait to be due have memory of their own."""
-        return self._bound - len(self._held) + len(self._waiting)
+        return self._bound - len(self._held) + len(self._waiting) + self._later.jobs
+
+    def _free_to_wait(self, tracker: Tracker, most: int) -> int:
+        """How many jobs more may wait to be due, of so many times the bound; none of a partition that has many."""
+        return 0 if tracker.crowded else most * self._bound - len(self._waiting) - self._later.jobs
 
     def due(self, tier: int, appended: int) -> bool:
         """Whether a record of a delay topic is to be looked at now."""
@@ -268,38 +278,36 @@ class Sender:
             at = now + self._limits.tiers.within(PAUSED_TIERS, 0 if step.since is None else (now - step.since) // 2)
             self._settle(held, self._settling.parked(held.job, held.source, at, now, "paused"), now)
 
-    def _wait(self, held: Held, at: int, now: int, lane: Lane[Held] | None = None) -> None:
-        """Let a job wait until `at`, its own time or that which its `lane` has reserved for it."""
-        if (
-            self._limits.tiers.tier_for(at - now) is None
-            and len(self._waiting) < WAITING_MOST * self._bound
-            and len(held.tracker) <= WAITING_OF_PARTITION
-        ):
+    def _wait(self, held: Held, at: int, now: int) -> None:
+        """Let a job wait until `at`, its own time."""
+        if self._limits.tiers.tier_for(at - now) is None and self._free_to_wait(held.tracker, WAITING_MOST) > 0:
             self._serial += 1
             heapq.heappush(self._waiting, (at, self._serial, held))
-        elif lane is not None:
-            ahead = lane.ahead
-            at = now + ahead + self._limits.tiers.rounded(at - now - ahead)
-            self._settle(held, self._settling.parked(held.job, held.source, at, now, "lane", True, ahead), now)
         else:
             self._settle(held, self._settling.parked(held.job, held.source, at, now, "delay"), now)
+
+    def _park(self, held: Held, at: int, now: int, lane: Lane[Held]) -> None:
+        """Let a job wait in a delay topic until `at`, which its lane has reserved for it."""
+        ahead = lane.ahead
+        at = now + ahead + self._limits.tiers.rounded(at - now - ahead)
+        self._settle(held, self._settling.parked(held.job, held.source, at, now, "lane", True, ahead), now)
 
     def _offer(self, held: Held, partner: Partner, now: int) -> None:
         lane = self._lanes.get(partner.id)
         if lane is None:
-            lane = Lane(partner, self._limits.lane, self._share, self._part(partner, self._share))
+            part = self._part(partner, self._share)
+            lane = Lane(partner, self._limits.lane, self._share, part, self._later)
             self._lanes[partner.id] = lane
             known = self._rules.partner_controls.get(partner.id)
             lane.hold_until = known.hold_until or 0 if known is not None else 0
         job = held.job
         reserved = Reserved(job.due_at, held.appended) if job.reserved else None
-        # One that comes early may wait where it is, if it costs too much to remember that it does.
-        early = job.due_at > now and len(held.tracker) > WAITING_OF_PARTITION
-        at = lane.offer(held, reserved, now, self._saturated, 0 if early else self._free())
+        waiting = self._free_to_wait(held.tracker, TURNS_MOST)
+        at = lane.offer(held, reserved, now, self._saturated, self._free(), waiting)
         if at is None:
             self._pump(lane)
         else:
-            self._wait(held, at, now, lane)
+            self._park(held, at, now, lane)
 
     def _pump(self, lane: Lane[Held]) -> None:
         """Let the lane start what it may, in turn with the others, and come back when it may start more."""
@@ -371,9 +379,10 @@ class Sender:
         late = busy = 0.0
         before, computed = loop.time(), time.thread_time()
         while True:
-            await asyncio.sleep(TICK_SECONDS)
+            rest = 0.0 if self._heads_left else TICK_SECONDS
+            await asyncio.sleep(rest)
             now, used = loop.time(), time.thread_time()
-            late += 0.3 * (now - before - TICK_SECONDS - late)
+            late += 0.3 * (now - before - rest - late)
             busy += 0.3 * ((used - computed) / (now - before) - busy)
             before, computed = now, used
             self._saturated = busy > SATURATED_SHARE or late > SATURATED_SECONDS
@@ -385,8 +394,11 @@ class Sender:
             raise Fatal(f"a job could not be worked on: {described(broken)}")
         now = self._clock.now()
         self._turns.go_on()
-        for record in self._heads.take(max(0, self._free())):
+        taken = 0
+        for record in self._heads.take(min(HEADS_AT_ONCE, max(0, self._free()))):
             self._open(record, now)
+            taken += 1
+        self._heads_left = taken == HEADS_AT_ONCE
         while self._waiting and self._waiting[0][0] <= now:
             self._advance(heapq.heappop(self._waiting)[2], now)
         while self._wakes and self._wakes[0][0] <= now:
@@ -405,7 +417,7 @@ class Sender:
         waiting = Counter(held.job.partner for _, _, held in self._waiting)
         for name, lane in list(self._lanes.items()):
             for held, at in lane.shed(now):
-                self._wait(held, at, now, lane)
+                self._park(held, at, now, lane)
             queued = lane.queued + waiting[name]
             # A partner that nobody wants to reach is not probed, and not held.
             broken = (state := lane.breaker.look(now)) == "open" or (state == "probing" and not lane.idle)

@@ -216,6 +216,33 @@ MUTATIONS: tuple[Mutation, ...] = (
         ("tests/unit/delivery/test_lanes.py::test_a_backlog_is_sent_at_the_very_rate",),
     ),
     Mutation(
+        "D25",
+        "memory left for others by a lane whose jobs wait for their turn",
+        LANES,
+        "may_wait = waiting is None or len(self._later) < 2 * waiting",
+        "may_wait = True",
+        ("tests/unit/delivery/test_lanes.py::test_a_newcomer_to_a_rate_waits_in_memory_when_its_turn_comes_soon",),
+    ),
+    Mutation(
+        "D25",
+        "a bound for what waits in memory for its time",
+        OFFSETS,
+        "return len(self._unfinished) + 3 * self.runs > CROWDED",
+        "return False",
+        ("tests/unit/delivery/test_sender.py::test_what_waits_in_memory_is_bounded",),
+    ),
+    Mutation(
+        "D7",
+        "heads of one partition that do not keep those of others waiting",
+        "streams/delivery/heads.py",
+        "self._queues[tracker] = self._queues.pop(tracker)",
+        "pass",
+        (
+            "tests/unit/delivery/test_heads.py::"
+            "test_many_that_come_due_at_once_in_one_partition_do_not_keep_the_others_waiting",
+        ),
+    ),
+    Mutation(
         "D22",
         "absurd numbers taken for poison",
         JOBS,
@@ -243,8 +270,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         "D25",
         "jobs out of memory that cannot start soon",
         LANES,
-        "        if wait > self.limits.soon:",
-        "        if wait > self.limits.soon * 10_000:",
+        "        if wait > self.limits.soon or",
+        "        if wait > self.limits.soon * 10_000 or",
         (STUCK,),
     ),
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from streams.delivery.lanes import Lane, LaneLimits
+from streams.delivery.later import Count
 from streams.delivery.schedule import Reserved
 from streams.delivery.tiers import Tiers
 from tests.support.sending import partner_named
@@ -43,10 +44,14 @@ class World:
     rate: float | None = None
     slots: int = 100
     memory: int = 8_000
+    waiting: int = 32_000
     tiers: Tiers = field(default_factory=Tiers)
 
     def __post_init__(self) -> None:
-        self.lane: Lane[Waiting] = Lane(partner_named(rate_limit=self.rate, max_in_flight=self.slots), LaneLimits())
+        partner = partner_named(rate_limit=self.rate, max_in_flight=self.slots)
+        self.later = Count()
+        self.lane: Lane[Waiting] = Lane(partner, LaneLimits(), waiting=self.later)
+        self.most = 0
         self.written: Counter[int] = Counter()
         self.tried: Counter[int] = Counter()
         self.sent: dict[int, int] = {}
@@ -72,19 +77,17 @@ class World:
 
     def _look(self, job: Waiting) -> None:
         reserved = None if job.due is None else Reserved(job.due, job.since)
-        at = self.lane.offer(job, reserved, NOW + self.now, False, self.memory - self.lane.queued)
+        free, waiting = self.memory - len(self.lane.queue), self.waiting - self.later.jobs
+        at = self.lane.offer(job, reserved, NOW + self.now, False, free, waiting)
+        self.most = max(self.most, self.lane.queued)
         if at is None:
             self._pump()
         else:
             self._wait(job, at)
 
     def _wait(self, job: Waiting, at: int) -> None:
-        wait = at - NOW - self.now
-        if self.tiers.tier_for(wait) is None:
-            self._at(self.now + wait, lambda: self._look(job))
-        else:
-            ahead = self.lane.ahead
-            self._park(job.number, self.tiers.rounded(wait - ahead), ahead, NOW + self.now)
+        ahead = self.lane.ahead
+        self._park(job.number, self.tiers.rounded(at - NOW - self.now - ahead), ahead, NOW + self.now)
 
     def _park(self, number: int, wait: int, ahead: int, now: int) -> None:
         self.written[number] += 1

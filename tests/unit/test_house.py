@@ -104,6 +104,7 @@ PURE = frozenset(
         "streams.delivery.http.requests",
         "streams.delivery.jobs",
         "streams.delivery.lanes",
+        "streams.delivery.later",
         "streams.delivery.needs",
         "streams.delivery.offsets",
         "streams.delivery.outcome",

@@ -50,6 +50,20 @@ def test_a_backlog_is_sent_at_the_limit_and_in_its_order() -> None:
     assert max(abs(place - number) for place, number in enumerate(order)) < 500, "a second or some of disorder"
 
 
+@pytest.mark.parametrize(("rate", "share"), [(2_000.0, 0.95), (5_000.0, 0.75)])
+def test_a_high_limit_is_used_as_far_as_memory_carries_it(rate: float, share: float) -> None:
+    """Its jobs spend their last eight seconds in memory; those that find none there are not written again and again."""
+    world = World(down(0, 16_000), rate=rate)
+    flood(world, 80_000, 1_000)
+    world.run(HOUR, 80_000)
+    sent = sorted(world.sent.values())
+    seconds = (sent[76_000] - sent[0]) / 1_000
+    assert 76_000 / seconds >= share * rate
+    assert sum(written(world)) <= 3 * 80_000
+    assert world.later.jobs == 0
+    assert world.most <= world.memory + world.waiting
+
+
 def test_a_partner_that_is_back_is_sent_its_limit_from_then_on() -> None:
     """The schedule has no hole for the time in which its jobs could not be sent."""
     world = World(down(0, 20_000), rate=200.0)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from schemas.config import Partner
 from streams.delivery.breaker import BreakerLimits
 from streams.delivery.lanes import RATE_TOLERANCE_MS, Lane, LaneLimits
+from streams.delivery.later import Count
 from streams.delivery.schedule import Reserved
 from streams.delivery.shares import Part
 from tests.support.sending import partner_named
@@ -196,11 +197,40 @@ def test_an_idle_lane_takes_what_comes_before_its_time_and_a_busy_one_gives_it_t
 
 def test_a_lane_that_is_behind_its_schedule_moves_all_of_it() -> None:
     one = lane(rate_limit=1.0)
-    came = [one.offer(number, Reserved(NOW, NOW - 1), NOW) for number in range(12)]
+    came = [one.offer(number, Reserved(NOW, NOW - 1), NOW, waiting=0) for number in range(12)]
     first = next(at for at in came if at is not None)
     assert first == NOW + 6_000
     assert one.offer(99, Reserved(NOW + 60_000, NOW - 1), NOW + 1) == NOW + 66_000, "and all keep their order"
     assert one.offer(99, Reserved(NOW + 60_000, NOW + 1), NOW + 2) == NOW + 60_000, "who was told is not told again"
+
+
+def test_what_comes_late_waits_for_its_new_turn_in_memory() -> None:
+    count = Count()
+    one: Lane[int] = Lane(partner_named(rate_limit=1.0), LIMITS, waiting=count)
+    came = [one.offer(number, Reserved(NOW, NOW - 1), NOW, waiting=100 - count.jobs) for number in range(12)]
+    assert came == [None] * 12
+    assert count.jobs == 4
+    assert one.queued == 12
+    start_all(one, NOW + 5_999)
+    assert count.jobs == 4
+    start_all(one, NOW + 6_000)
+    assert count.jobs == 0
+
+
+def test_a_newcomer_to_a_rate_waits_in_memory_when_its_turn_comes_soon() -> None:
+    """Memory that is to be sent now is short; that for the last seconds is not."""
+    count = Count()
+    one: Lane[int] = Lane(partner_named(rate_limit=1_000.0), LIMITS, waiting=count)
+
+    def offer(number: int) -> int | None:
+        return one.offer(number, None, NOW, free=300 - len(one.queue), waiting=9_000 - count.jobs)
+
+    times = [offer(number) for number in range(10_000)]
+    kept = times.index(next(at for at in times if at is not None))
+    assert 6_000 <= kept <= 8_100, "two thirds of what there is, or eight seconds"
+    assert count.jobs <= 6_000
+    reserved = [at for at in times if at is not None]
+    assert min(reserved) >= NOW + LIMITS.soon
 
 
 def test_what_is_forgotten_with_its_partition_is_gone_from_all_of_the_lane() -> None:
@@ -224,14 +254,17 @@ def test_a_partner_that_begins_to_hang_leaves_memory() -> None:
     assert shed == sorted(shed)
 
 
-@given(st.integers(1, 100), st.integers(500, 8_000))
-def test_however_many_lanes_are_slow_there_is_memory_left_for_another(slow: int, bound: int) -> None:
-    free = bound
+@given(st.integers(1, 100), st.integers(500, 8_000), st.sampled_from([0, 1, 4]))
+def test_however_many_lanes_are_slow_there_is_memory_left_for_another(slow: int, bound: int, times: int) -> None:
+    count, free = Count(), bound
     for _ in range(slow):
-        one = lane(rate_limit=1.0, max_in_flight=10)
-        while one.offer(0, Reserved(NOW, NOW), NOW, free=free) is None:
-            free -= 1
+        one: Lane[int] = Lane(partner_named(rate_limit=1.0, max_in_flight=10), LIMITS, waiting=count)
+        before = count.jobs
+        while one.offer(0, Reserved(NOW, NOW), NOW, free=free, waiting=times * bound - count.jobs) is None:
+            free -= 1 - (count.jobs - before)
+            before = count.jobs
     assert free > 0
+    assert count.jobs <= times * bound
     assert lane(max_in_flight=10).offer(0, None, NOW, free=free) is None
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.delivery.offsets import METADATA_LIMIT, Tracker, decode_runs, encode_runs
+from streams.delivery.offsets import CROWDED, METADATA_LIMIT, Tracker, decode_runs, encode_runs
 
 
 def reading(offsets: list[int], committed: int | None = 0, metadata: str = "") -> tuple[Tracker, list[int]]:
@@ -122,6 +124,41 @@ def test_intake_stops_before_the_metadata_is_too_long(step: int) -> None:
     position = tracker.position()
     assert position is not None
     assert len(position.metadata) <= METADATA_LIMIT
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=60), st.lists(st.integers(1, 40), max_size=60), st.data())
+def test_a_partition_that_is_not_crowded_is_told_whatever_ends_first(
+    lengths: list[int], gaps: list[int], data: st.DataObject
+) -> None:
+    """A character for each unfinished job and three for each run of them are enough, at any time."""
+    offset, offsets = 0, []
+    for length, gap in itertools.zip_longest(lengths, gaps, fillvalue=1):
+        offsets += range(offset, offset + length)
+        offset += length + gap
+    tracker, _ = reading(offsets)
+    steps = data.draw(st.lists(st.integers(0, len(offsets) - 1), max_size=300))
+    enough = len(tracker) + 3 * runs(offsets)
+    left = set(offsets)
+    for step in steps:
+        tracker.finish(offsets[step])
+        left.discard(offsets[step])
+        assert tracker.runs == runs(sorted(left))
+        position = tracker.position()
+        assert position is not None
+        assert len(position.metadata) <= 1 + enough
+
+
+def runs(offsets: list[int]) -> int:
+    return sum(index == 0 or offsets[index - 1] != one - 1 for index, one in enumerate(offsets))
+
+
+@pytest.mark.parametrize(("step", "most"), [(1, CROWDED - 3), (2, CROWDED // 4)])
+def test_a_partition_is_crowded_by_as_many_as_can_be_told(step: int, most: int) -> None:
+    tracker, _ = reading(list(range(0, most * step, step)))
+    assert not tracker.crowded
+    tracker.take(most * step)
+    assert tracker.crowded
+    assert not tracker.pressed(100), "and there is some left for those that are sent at once"
 
 
 def test_metadata_that_would_be_too_long_tells_as_much_as_fits() -> None:

@@ -1,0 +1,66 @@
+"""The jobs of a lane that are in memory before their time, by it. Pure."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Count:
+    """How many jobs wait so, in all lanes that share it."""
+
+    def __init__(self) -> None:
+        self.jobs = 0
+
+
+class Later(Generic[T]):
+    """A heap of jobs, each with its time (ms); of those with the same time, who came first is first."""
+
+    def __init__(self, count: Count) -> None:
+        self._count = count
+        self._serial = 0
+        self._heap: list[tuple[float, int, T]] = []
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def add(self, at: float, item: T) -> None:
+        """Let `item` wait until `at`."""
+        self._serial += 1
+        self._count.jobs += 1
+        heapq.heappush(self._heap, (at, self._serial, item))
+
+    def is_due(self, now: int) -> bool:
+        """Whether the time of the first one has come."""
+        return bool(self._heap) and self._heap[0][0] <= now
+
+    def pop(self) -> T:
+        """Take the first one out."""
+        self._count.jobs -= 1
+        return heapq.heappop(self._heap)[2]
+
+    def last(self) -> float:
+        """The time of the last one; there must be one."""
+        return max(self._heap)[0]
+
+    def move(self, by: float) -> None:
+        """Each waits for so much longer."""
+        self._heap = [(at + by, serial, item) for at, serial, item in self._heap]
+
+    def clear(self) -> list[tuple[float, T]]:
+        """Take all out, in their order, each with its time."""
+        cleared = [(at, item) for at, _, item in sorted(self._heap)]
+        self._count.jobs -= len(self._heap)
+        self._heap = []
+        return cleared
+
+    def drop(self, goes: Callable[[T], bool]) -> list[T]:
+        """Forget those that go, and return them."""
+        dropped = [item for _, _, item in self._heap if goes(item)]
+        self._heap = [one for one in self._heap if not goes(one[2])]
+        heapq.heapify(self._heap)
+        self._count.jobs -= len(dropped)
+        return dropped
