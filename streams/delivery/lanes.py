@@ -195,7 +195,7 @@ class Lane(Generic[T]):
             self._schedule.free -= self._reserved_spacing()
             self.queue.append(item)
             return None
-        may_wait = waiting is None or len(self._later) < 2 * waiting
+        may_wait = waiting is None or self._later.memory < 2 * waiting
         if place <= now:
             if (
                 has_memory
@@ -247,7 +247,7 @@ class Lane(Generic[T]):
             wait = max(wait, self._schedule.free - now)
         if wait > self.limits.soon or (reserved is None and not may_wait):
             return False
-        return free is None or 2 * (len(self.queue) + 1) <= free or self._drains(wait, now)
+        return free is None or 2 * (len(self.queue) - self._later.queued + 1) <= free or self._drains(wait, now)
 
     def _drains(self, wait: float, now: int) -> bool:
         return wait <= DRAINS_MS and self.spacing(now) <= DRAINS_SPACING_MS
@@ -291,6 +291,7 @@ class Lane(Generic[T]):
         patience = 1.5 * self.limits.soon - max(0, self.blocked_until(now) - now)
         keep = max(0, int(patience / expected)) if expected else len(self.queue)
         gone = [self.queue.pop() for _ in range(len(self.queue) - keep)][::-1]
+        self._later.left(len(self.queue))
         spacing = self._reserved_spacing()
         begins = max(self.blocked_until(now), now + self.limits.soon)
         if gone:
@@ -304,12 +305,13 @@ class Lane(Generic[T]):
         """Forget those in memory that go, and return them."""
         dropped = [item for item in self.queue if goes(item)] + self._later.drop(goes)
         self.queue = deque(item for item in self.queue if not goes(item))
+        self._later.left(len(self.queue))
         return dropped
 
     def start(self, now: int) -> tuple[T, int] | None:
         """The next job, if one may be sent now, and the number to end it with."""
         while self._later.is_due(now):
-            self.queue.append(self._later.pop())
+            self.queue.append(self._later.turn())
         if not (self.queue or self._later) or self.in_flight >= self.slots(now) or self.hold_until > now:
             return None
         if self._gap:
@@ -320,7 +322,11 @@ class Lane(Generic[T]):
         self.in_flight += 1
         self._serial += 1
         self._started[self._serial] = now
-        return self.queue.popleft() if self.queue else self._later.pop(), self._serial
+        if not self.queue:
+            return self._later.pop(), self._serial
+        item = self.queue.popleft()
+        self._later.left(len(self.queue))
+        return item, self._serial
 
     def wakes_at(self, now: int) -> int | None:
         """When `start` may succeed although nothing ends before; None: when something ends, or is offered."""

@@ -10,22 +10,37 @@ T = TypeVar("T")
 
 
 class Count:
-    """How many jobs wait so, in all lanes that share it."""
+    """How many jobs have memory for that, in all lanes that share it."""
 
     def __init__(self) -> None:
         self.jobs = 0
 
 
 class Later(Generic[T]):
-    """A heap of jobs, each with its time (ms); of those with the same time, who came first is first."""
+    """A heap of jobs, each with its time (ms); of those with the same time, who came first is first.
+
+    One whose turn has come keeps its memory in the lane's queue: however many come due while the partner is slow, what
+    other lanes have is theirs.
+    """
 
     def __init__(self, count: Count) -> None:
         self._count = count
+        self._queued = 0
         self._serial = 0
         self._heap: list[tuple[float, int, T]] = []
 
     def __len__(self) -> int:
         return len(self._heap)
+
+    @property
+    def queued(self) -> int:
+        """So many in the lane's queue have their memory here."""
+        return self._queued
+
+    @property
+    def memory(self) -> int:
+        """How many jobs have memory here."""
+        return len(self._heap) + self._queued
 
     def add(self, at: float, item: T) -> None:
         """Let `item` wait until `at`."""
@@ -41,6 +56,17 @@ class Later(Generic[T]):
         """Take the first one out."""
         self._count.jobs -= 1
         return heapq.heappop(self._heap)[2]
+
+    def turn(self) -> T:
+        """Take the first one out, into the lane's queue."""
+        self._queued += 1
+        return heapq.heappop(self._heap)[2]
+
+    def left(self, queue: int) -> None:
+        """The lane's queue has become shorter: so long."""
+        if (gone := self._queued - queue) > 0:
+            self._queued -= gone
+            self._count.jobs -= gone
 
     def last(self) -> float:
         """The time of the last one; there must be one."""

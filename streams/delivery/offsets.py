@@ -1,11 +1,8 @@
 """Which offset of a partition may be committed while its jobs finish out of order. Pure.
 
-The offset committed is the lowest unfinished one. What is finished above it goes into the commit's metadata as run
-lengths, and is read back on assignment, so that a job that is finished is not sent again after a restart.
-
-Metadata: `1` (the version), then alternating lengths of unfinished and finished runs, from the committed offset
-upwards, each length as little-endian groups of 5 bits in the base64 alphabet; the highest bit of a character says
-that another one follows. Offsets at which there is no record (aborted ones, markers of transactions) count as finished.
+The offset committed is the lowest unfinished one. What is finished above it goes into the commit's metadata (`runs`),
+and is read back on assignment, so that a job that is finished is not sent again after a restart. Offsets at which there
+is no record (aborted ones, markers of transactions) count as finished.
 """
 
 from __future__ import annotations
@@ -14,13 +11,12 @@ import bisect
 from collections.abc import Sequence
 from typing import NamedTuple
 
-#: Kafka's default limit for the metadata of an offset is 4,096; the commit that is over it fails, for ever.
-METADATA_LIMIT = 4_095
-#: So much of it may be needed by jobs that wait in memory for their time.
+from .runs import METADATA_LIMIT, decode_runs, encode_runs, fitting, ranges
+
+#: So much of the metadata may be needed by jobs that wait in memory for their time.
 CROWDED = 3_200
-_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-_VALUE = {character: value for value, character in enumerate(_ALPHABET)}
-_VERSION = "1"
+#: What is needed at most, whatever ends first: for each unfinished offset, and for each run of them (characters).
+FOR_EACH, FOR_EACH_RUN = 0.4, 4
 
 
 class Position(NamedTuple):
@@ -28,48 +24,6 @@ class Position(NamedTuple):
 
     offset: int
     metadata: str
-
-
-def encode_runs(lengths: Sequence[int]) -> str:
-    """Run lengths as metadata text; no runs give no text."""
-    if not lengths:
-        return ""
-    text = [_VERSION]
-    for length in lengths:
-        while length >= 32:
-            text.append(_ALPHABET[32 | (length & 31)])
-            length >>= 5
-        text.append(_ALPHABET[length])
-    return "".join(text)
-
-
-def fitting(metadata: str) -> str:
-    """As many whole runs of a metadata text as may be committed. What is left out is only sent again after a
-    restart; a commit that is refused would be refused for ever.
-    """
-    if len(metadata) <= METADATA_LIMIT:
-        return metadata
-    return metadata[:METADATA_LIMIT].rstrip(_ALPHABET[32:])
-
-
-def decode_runs(metadata: str | None) -> list[int]:
-    """Run lengths of a metadata text; a text that is not ours gives none, which is safe: the jobs are only sent
-    again.
-    """
-    if not metadata or metadata[0] != _VERSION:
-        return []
-    lengths: list[int] = []
-    value = shift = 0
-    for character in metadata[1:]:
-        bits = _VALUE.get(character)
-        if bits is None:
-            return []
-        value |= (bits & 31) << shift
-        shift += 5
-        if bits < 32:
-            lengths.append(value)
-            value = shift = 0
-    return lengths if shift == 0 else []
 
 
 class Tracker:
@@ -92,7 +46,7 @@ class Tracker:
         self.runs = 0
         self._done: list[tuple[int, int]] = []
         if committed is not None:
-            self._done = _finished_ranges(committed, decode_runs(metadata))
+            self._done = ranges(committed, decode_runs(metadata))
         self._given: Position | None = None
 
     def __len__(self) -> int:
@@ -162,12 +116,8 @@ class Tracker:
 
     @property
     def crowded(self) -> bool:
-        """Whether jobs that stay unfinished for seconds may be no more of the partition.
-
-        A character for each job and three for each run of them hold what is to be told, whatever ends first: of a run
-        at most every second one is left over, with the length of the gap behind it.
-        """
-        return len(self._unfinished) + 3 * self.runs > CROWDED
+        """Whether jobs that stay unfinished for seconds may be no more of the partition."""
+        return FOR_EACH * len(self._unfinished) + FOR_EACH_RUN * self.runs > CROWDED
 
     def pressed(self, reserve: int) -> bool:
         """Whether `reserve` more jobs could make the metadata too long: then nothing more may be taken for now.
@@ -179,17 +129,6 @@ class Tracker:
             return False
         position = self.position()
         return position is not None and len(position.metadata) + 4 * reserve > METADATA_LIMIT
-
-
-def _finished_ranges(start: int, lengths: Sequence[int]) -> list[tuple[int, int]]:
-    """Half-open ranges of finished offsets from alternating run lengths (unfinished first)."""
-    ranges = []
-    at = start
-    for index, length in enumerate(lengths):
-        if index % 2 and length:
-            ranges.append((at, at + length))
-        at += length
-    return ranges
 
 
 def _runs(start: int, unfinished: Sequence[int], following: int, done: Sequence[tuple[int, int]]) -> list[int]:

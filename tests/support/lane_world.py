@@ -77,7 +77,7 @@ class World:
 
     def _look(self, job: Waiting) -> None:
         reserved = None if job.due is None else Reserved(job.due, job.since)
-        free, waiting = self.memory - len(self.lane.queue), self.waiting - self.later.jobs
+        free, waiting = self.memory - self.lane.queued + self.later.jobs, self.waiting - self.later.jobs
         at = self.lane.offer(job, reserved, NOW + self.now, False, free, waiting)
         self.most = max(self.most, self.lane.queued)
         if at is None:

@@ -109,6 +109,7 @@ PURE = frozenset(
         "streams.delivery.offsets",
         "streams.delivery.outcome",
         "streams.delivery.receipts",
+        "streams.delivery.runs",
         "streams.delivery.retry",
         "streams.delivery.schedule",
         "streams.delivery.settling",

@@ -50,7 +50,7 @@ def test_a_backlog_is_sent_at_the_limit_and_in_its_order() -> None:
     assert max(abs(place - number) for place, number in enumerate(order)) < 500, "a second or some of disorder"
 
 
-@pytest.mark.parametrize(("rate", "share"), [(2_000.0, 0.95), (5_000.0, 0.75)])
+@pytest.mark.parametrize(("rate", "share"), [(2_000.0, 0.95), (5_000.0, 0.7)])
 def test_a_high_limit_is_used_as_far_as_memory_carries_it(rate: float, share: float) -> None:
     """Its jobs spend their last eight seconds in memory; those that find none there are not written again and again."""
     world = World(down(0, 16_000), rate=rate)

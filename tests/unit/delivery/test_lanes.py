@@ -211,9 +211,34 @@ def test_what_comes_late_waits_for_its_new_turn_in_memory() -> None:
     assert came == [None] * 12
     assert count.jobs == 4
     assert one.queued == 12
-    start_all(one, NOW + 5_999)
-    assert count.jobs == 4
+    (_, serial), *_ = start_all(one, NOW + 5_999)
+    one.end(serial, True, NOW + 6_000)
     start_all(one, NOW + 6_000)
+    assert len(one.queue) == 11
+    assert count.jobs == 4, "and keeps its memory then: that for jobs that are new is not less"
+    for second in range(7, 19):
+        for _, serial in start_all(one, NOW + second * 1_000):
+            one.end(serial, True, NOW + second * 1_000)
+    assert (one.queued, count.jobs) == (0, 0)
+
+
+def test_what_leaves_a_queue_in_any_way_gives_its_memory_back() -> None:
+    count = Count()
+    one: Lane[int] = Lane(partner_named(rate_limit=1.0), LIMITS, waiting=count)
+
+    def fill(at: int) -> None:
+        for number in range(6):
+            one.offer(number, Reserved(at, NOW), NOW, waiting=100)
+        one.start(at)
+        assert count.jobs == 5
+
+    fill(NOW + 1_000)
+    assert one.drop(lambda item: item != 5) == [1, 2, 3, 4]
+    assert count.jobs == 1
+    assert one.drop(lambda item: True) == [5]
+    fill(NOW + 2_000)
+    one.hold(NOW + 60_000, NOW + 2_001)
+    assert len(one.shed(NOW + 2_001)) == 5
     assert count.jobs == 0
 
 
