@@ -198,6 +198,20 @@ async def test_what_waits_in_memory_is_bounded(partitions: int, step: int, most:
     assert len(bench.outbox.settled) == 100
 
 
+async def test_jobs_that_come_back_together_are_looked_at_in_portions() -> None:
+    """Requests of others go on between them."""
+    bench = Bench()
+    delay = Tracker(f"{TOPICS.delivery}.retry.8s", 0, 1, 0)
+    bench.sender.assigned([delay], 1.0, 1)
+    later = [msgspec.json.encode(job_for("http://x.example/", n, NOW, due_at=NOW + 1_000)) for n in range(250)]
+    bench.sender.taken([Taken(delay, 0, n, NOW - 8_000, b"k", value) for n, value in enumerate(later)])
+    seen = []
+    for _ in range(4):
+        bench.sender.tick()
+        seen.append(bench.sender.in_memory)
+    assert seen == [100, 200, 250, 250]
+
+
 @pytest.mark.parametrize(
     ("age", "topic"),
     [(None, "32s"), (0, "32s"), (90, "32s"), (130, "64s"), (300, "128s"), (600, "256s"), (86_400, "256s")],
