@@ -45,6 +45,8 @@ AHEAD_OF_RATE = 3
 #: at least, because those that come back at the same time come one after the other.
 AHEAD_JOBS = 2_000
 AHEAD_LEAST_MS = 2_000
+#: So many that wait for their turn leave memory at once, when that has become later.
+SHED_AT_ONCE = 1_000
 #: Reservations reach at most this far ahead; what comes later asks again then.
 FARTHEST_RESERVATION = 7 * DAY
 
@@ -202,7 +204,7 @@ class Lane(Generic[T]):
                 and (self._is_free(now) or self._would_drain(saturated, now))
                 and (reserved is not None or not self._gap or self._schedule.free <= now)
             ) or self._fits(reserved, now, free, may_wait):
-                self._add(item, reserved, now)
+                self._add(item, reserved, now, may_wait)
                 return None
             if reserved is not None:
                 place = float(self._postpone(now))
@@ -215,9 +217,9 @@ class Lane(Generic[T]):
         self._later.add(place, item)
         return None
 
-    def _add(self, item: T, reserved: Reserved | None, now: int) -> None:
+    def _add(self, item: T, reserved: Reserved | None, now: int, may_wait: bool) -> None:
         free = self._schedule.free <= now or self._schedule.leaves(self.wait(now), now)
-        if reserved is not None or free or self._is_free(now):
+        if reserved is not None or free or not may_wait or self._is_free(now):
             self.queue.append(item)
         else:
             self._later.add(self._schedule.give(now, self._reserved_spacing(), now), item)
@@ -243,9 +245,11 @@ class Lane(Generic[T]):
     def _fits(self, reserved: Reserved | None, now: int, free: int | None, may_wait: bool) -> bool:
         """Whether a job can be expected to start soon, and there is memory for it."""
         wait = self.wait(now)
-        if reserved is None and not self._schedule.leaves(wait, now):
+        if reserved is None and self._schedule.free > now and not self._schedule.leaves(wait, now):
+            if not may_wait:
+                return False
             wait = max(wait, self._schedule.free - now)
-        if wait > self.limits.soon or (reserved is None and not may_wait):
+        if wait > self.limits.soon:
             return False
         return free is None or 2 * (len(self.queue) - self._later.queued + 1) <= free or self._drains(wait, now)
 
@@ -297,8 +301,9 @@ class Lane(Generic[T]):
         if gone:
             self._schedule.cover(begins, begins + len(gone) * spacing, now)
         shed = [(item, ceil(begins + place * spacing)) for place, item in enumerate(gone)]
-        if self._later and self._later.last() > now + 1.5 * self.limits.soon + self._most_ahead():
-            shed += [(item, ceil(place)) for place, item in self._later.clear()]
+        # Not `_most_ahead`: that becomes less when the lane may send more, and has to have something to send.
+        far = now + (self._ahead + 0.5) * self.limits.soon
+        shed += [(item, ceil(place)) for place, item in self._later.beyond(far, SHED_AT_ONCE)]
         return shed
 
     def drop(self, goes: Callable[[T], bool]) -> list[T]:

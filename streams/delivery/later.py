@@ -68,20 +68,24 @@ class Later(Generic[T]):
             self._queued -= gone
             self._count.jobs -= gone
 
-    def last(self) -> float:
-        """The time of the last one; there must be one."""
-        return max(self._heap)[0]
-
     def move(self, by: float) -> None:
         """Each waits for so much longer."""
         self._heap = [(at + by, serial, item) for at, serial, item in self._heap]
 
-    def clear(self) -> list[tuple[float, T]]:
-        """Take all out, in their order, each with its time."""
-        cleared = [(at, item) for at, _, item in sorted(self._heap)]
-        self._count.jobs -= len(self._heap)
-        self._heap = []
-        return cleared
+    def beyond(self, time: float, most: int) -> list[tuple[float, T]]:
+        """Take out those of a later time than this, at most so many, the last ones. In their order, each with its
+        time.
+        """
+        gone = sum(at > time for at, _, _ in self._heap)
+        if not gone:
+            return []
+        # What is sorted is a heap.
+        self._heap.sort()
+        kept = len(self._heap) - min(gone, most)
+        taken = [(at, item) for at, _, item in self._heap[kept:]]
+        del self._heap[kept:]
+        self._count.jobs -= len(taken)
+        return taken
 
     def drop(self, goes: Callable[[T], bool]) -> list[T]:
         """Forget those that go, and return them."""

@@ -13,8 +13,6 @@ from typing import NamedTuple
 
 from .runs import METADATA_LIMIT, decode_runs, encode_runs, fitting, ranges
 
-#: So much of the metadata may be needed by jobs that wait in memory for their time.
-CROWDED = 3_200
 #: What is needed at most, whatever ends first: for each unfinished offset, and for each run of them (characters).
 FOR_EACH, FOR_EACH_RUN = 0.4, 4
 
@@ -115,9 +113,11 @@ class Tracker:
         self._given = position
 
     @property
-    def crowded(self) -> bool:
-        """Whether jobs that stay unfinished for seconds may be no more of the partition."""
-        return FOR_EACH * len(self._unfinished) + FOR_EACH_RUN * self.runs > CROWDED
+    def needs(self) -> float:
+        """So many characters of metadata hold what is to be told of the jobs that are unfinished, whatever ends
+        first.
+        """
+        return FOR_EACH * len(self._unfinished) + FOR_EACH_RUN * self.runs
 
     def pressed(self, reserve: int) -> bool:
         """Whether `reserve` more jobs could make the metadata too long: then nothing more may be taken for now.

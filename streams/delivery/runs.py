@@ -12,6 +12,7 @@ take turns as it comes out shorter.
 from __future__ import annotations
 
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
@@ -23,6 +24,8 @@ SHORT = 256
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _VALUE = {character: value for value, character in enumerate(_ALPHABET)}
 _BITS = 6
+#: Whole characters, and whole bytes.
+_WHOLE = 24
 _SEGMENT = re.compile(r"([.!])([A-Za-z0-9_-]*)")
 
 
@@ -30,7 +33,7 @@ def encode_runs(lengths: Sequence[int]) -> str:
     """Run lengths as metadata text; no runs give no text."""
     if not lengths:
         return ""
-    numbers = [_number(length) for length in lengths]
+    numbers = [_NUMBERS[length] if length < len(_NUMBERS) else _number(length) for length in lengths]
     text = "1" + "".join(numbers)
     if len(text) <= SHORT:
         return text
@@ -46,35 +49,56 @@ def _number(length: int) -> str:
     return text + _ALPHABET[length]
 
 
+_NUMBERS = [_number(length) for length in range(1_024)]
+
+
 def _mixed(lengths: Sequence[int], numbers: Sequence[str]) -> str:
     """Segments: of lengths, and of bits where those are shorter."""
-    places = range(0, len(lengths), 2)
-
-    def is_dense(place: int) -> bool:
-        span, text = sum(lengths[place : place + 2]), sum(map(len, numbers[place : place + 2]))
-        return place + 1 < len(lengths) and span < _BITS * text
-
     parts: list[str] = []
-    for dense, group in groupby(places, is_dense):
-        where = list(group)
-        begin, end = where[0], where[-1] + 2
-        plain = "".join(numbers[begin:end])
-        bits = _bitmap(lengths[begin:end]) if dense else ""
-        if dense and len(bits) + 1 < len(plain):
-            parts.append(bits)
-        elif parts and parts[-1][0] == ".":
-            parts[-1] += plain
+    bits: list[str] = []
+    dense: list[str] = []
+    span = 0
+
+    def end_dense() -> None:
+        nonlocal span
+        plain = "".join(dense)
+        if span and span / _BITS + 4 < len(plain):
+            parts.append(_bitmap("".join(bits)))
         else:
-            parts.append("." + plain)
+            _append(parts, plain)
+        span = 0
+        bits.clear()
+        dense.clear()
+
+    pairs = zip(lengths[::2], lengths[1::2], numbers[::2], numbers[1::2], strict=False)
+    for unfinished, finished, first, second in pairs:
+        text = first + second
+        if unfinished + finished < _BITS * len(text):
+            span += unfinished + finished
+            bits += ("0" * unfinished, "1" * finished)
+            dense.append(text)
+            continue
+        if dense:
+            end_dense()
+        _append(parts, text)
+    if dense:
+        end_dense()
+    if len(lengths) % 2:
+        _append(parts, numbers[-1])
     return "".join(parts)
 
 
-def _bitmap(lengths: Sequence[int]) -> str:
-    bits = "".join(("1" if index % 2 else "0") * length for index, length in enumerate(lengths))
-    pad = -len(bits) % _BITS
-    bits += "0" * pad
-    whole = (_ALPHABET[int(bits[at : at + _BITS], 2)] for at in range(0, len(bits), _BITS))
-    return "!" + _ALPHABET[pad] + "".join(whole)
+def _append(parts: list[str], plain: str) -> None:
+    if plain and parts and parts[-1][0] == ".":
+        parts[-1] += plain
+    elif plain:
+        parts.append("." + plain)
+
+
+def _bitmap(bits: str) -> str:
+    pad = -len(bits) % _WHOLE
+    packed = int(bits + "0" * pad, 2).to_bytes((len(bits) + pad) // 8, "big")
+    return "!" + _ALPHABET[pad] + urlsafe_b64encode(packed).decode()
 
 
 def fitting(metadata: str) -> str:

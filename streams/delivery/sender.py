@@ -59,6 +59,11 @@ PAUSED_TIERS = (4, 32)
 #: those of them that wait for their lane's turn: there is always memory for others that have a time of their own.
 WAITING_MOST = 5
 TURNS_MOST = 4
+#: So much of the metadata of their partition (characters) may those need that wait for a time of their own, and those
+#: that wait for their turn: it is full beyond that for so many jobs that are read between two looks.
+WAITING_NEEDS = 3_000
+TURNS_NEED = 2_400
+READ_BETWEEN = 250
 #: The event loop computes for so much of the time, or is late by so much (seconds): this process is at its limit.
 SATURATED_SHARE = 0.7
 SATURATED_SECONDS = 0.02
@@ -142,9 +147,11 @@ class Sender:
         """How many jobs more the lanes may have; those that wait to be due have memory of their own."""
         return self._bound - len(self._held) + len(self._waiting) + self._later.jobs
 
-    def _free_to_wait(self, tracker: Tracker, most: int) -> int:
-        """How many jobs more may wait to be due, of so many times the bound; none of a partition that has many."""
-        return 0 if tracker.crowded else most * self._bound - len(self._waiting) - self._later.jobs
+    def _free_to_wait(self, tracker: Tracker, most: int, need: int) -> int:
+        """How many jobs more may wait to be due, of so many times the bound; none of a partition that has as many as
+        need so much of its metadata.
+        """
+        return most * self._bound - len(self._waiting) - self._later.jobs if tracker.needs <= need else 0
 
     def due(self, tier: int, appended: int) -> bool:
         """Whether a record of a delay topic is to be looked at now."""
@@ -280,7 +287,10 @@ class Sender:
 
     def _wait(self, held: Held, at: int, now: int) -> None:
         """Let a job wait until `at`, its own time."""
-        if self._limits.tiers.tier_for(at - now) is None and self._free_to_wait(held.tracker, WAITING_MOST) > 0:
+        if (
+            self._limits.tiers.tier_for(at - now) is None
+            and self._free_to_wait(held.tracker, WAITING_MOST, WAITING_NEEDS) > 0
+        ):
             self._serial += 1
             heapq.heappush(self._waiting, (at, self._serial, held))
         else:
@@ -302,7 +312,7 @@ class Sender:
             lane.hold_until = known.hold_until or 0 if known is not None else 0
         job = held.job
         reserved = Reserved(job.due_at, held.appended) if job.reserved else None
-        waiting = self._free_to_wait(held.tracker, TURNS_MOST)
+        waiting = self._free_to_wait(held.tracker, TURNS_MOST, TURNS_NEED)
         at = lane.offer(held, reserved, now, self._saturated, self._free(), waiting)
         if at is None:
             self._pump(lane)
@@ -413,7 +423,7 @@ class Sender:
             self._tell(now)
 
     def _review(self, now: int) -> None:
-        self._pressed = any(tracker.pressed(500) for tracker in self.trackers if len(tracker) > 400)
+        self._pressed = any(tracker.pressed(READ_BETWEEN) for tracker in self.trackers if len(tracker) > 400)
         waiting = Counter(held.job.partner for _, _, held in self._waiting)
         for name, lane in list(self._lanes.items()):
             for held, at in lane.shed(now):

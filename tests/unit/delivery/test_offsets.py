@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from streams.delivery.offsets import FOR_EACH, FOR_EACH_RUN, Tracker
 from streams.delivery.runs import METADATA_LIMIT, SHORT, decode_runs
+from streams.delivery.sender import READ_BETWEEN, TURNS_NEED, WAITING_NEEDS
 
 
 def reading(offsets: list[int], committed: int | None = 0, metadata: str = "") -> tuple[Tracker, list[int]]:
@@ -143,13 +144,15 @@ def runs(offsets: list[int]) -> int:
     return sum(index == 0 or offsets[index - 1] != one - 1 for index, one in enumerate(offsets))
 
 
-@pytest.mark.parametrize(("step", "most"), [(1, 7_990), (2, 727)])
-def test_a_partition_is_crowded_by_as_many_as_can_be_told(step: int, most: int) -> None:
-    tracker, _ = reading(list(range(0, most * step, step)))
-    assert not tracker.crowded
-    tracker.take(most * step)
-    assert tracker.crowded
-    assert not tracker.pressed(100), "and there is some left for those that are sent at once"
+@pytest.mark.parametrize("step", [1, 2, 33, 1_100])
+@pytest.mark.parametrize("need", [TURNS_NEED, WAITING_NEEDS])
+def test_a_partition_as_full_of_those_that_wait_as_may_be_is_read_on(step: int, need: int) -> None:
+    tracker, offset = Tracker("t", 0, 1, 0), 0
+    while tracker.needs <= need:
+        tracker.take(offset)
+        offset += step
+    assert len(tracker) > need / (FOR_EACH + FOR_EACH_RUN)
+    assert not tracker.pressed(READ_BETWEEN), "there is some left for those that are sent at once"
 
 
 def test_metadata_that_would_be_too_long_tells_as_much_as_fits() -> None:
