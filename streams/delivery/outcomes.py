@@ -78,6 +78,18 @@ class Commit(Protocol):
         ...
 
 
+class Trouble:
+    """Whether a connection to a broker broke. An object of its own: what the client calls it keeps alive, and a
+    producer that is let go of must be gone.
+    """
+
+    def __init__(self) -> None:
+        self.seen = False
+
+    def __call__(self, error: KafkaError) -> None:
+        self.seen = True
+
+
 class Transactions:
     """The transactional producer. `start` and the calls block, and belong into one thread. `group` gives the group's
     metadata by the epoch of an assignment.
@@ -101,6 +113,7 @@ class Transactions:
         self._ending = False
         self._deadline = 0.0
         self._calls = Calls("producer")
+        self._trouble = Trouble()
         self._producer = Producer(
             kafka.producer_settings(
                 settings,
@@ -110,6 +123,7 @@ class Transactions:
                 message_max_bytes=kafka.LARGEST_DEAD_LETTER,
                 queue_buffering_max_messages=200_000,
                 linger_ms=5,
+                error_cb=self._trouble,
             )
         )
 
@@ -216,6 +230,13 @@ class Transactions:
         if cause.fatal() or not cause.txn_requires_abort():
             raise Fatal(cause.str())
         self._abort()
+        with contextlib.suppress(KafkaException):  # a fatal error, which the next call tells again
+            self._producer.poll(0)
+        if self._trouble.seen:
+            # A broker that went away may have left the transaction before this one without its ends. They were aborted
+            # with it then, while the positions that are committed next go on from there: only who begins anew takes its
+            # jobs from the source once more.
+            raise Fatal(f"a broker was away, and a transaction had to be aborted: {cause.str()}")
         raise Aborted(cause.str())
 
     def _abort(self) -> None:

@@ -135,6 +135,14 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
     ),
     Mutation(
+        "D5",
+        "a session that ends when a broker was away and a transaction is aborted",
+        "streams/delivery/outcomes.py",
+        "        if self._trouble.seen:",
+        "        if False:",
+        ("tests/unit/delivery/test_outcomes.py::test_after_a_broker_was_away_an_abort_ends_the_session",),
+    ),
+    Mutation(
         "D6",
         "polling while there is no room",
         CONSUMER,
