@@ -65,6 +65,7 @@ FAULTS = (
         "integration/sender_hanging::test_what_hangs_is_aborted_by_the_next_producer_of_the_same_id",
         "integration/sender_hanging::test_a_process_with_a_name_ends_what_one_of_its_name_left_hanging_and_goes_on",
         "unit/delivery/sender::test_nothing_is_read_while_nothing_can_be_committed",
+        "unit/delivery/outcomes::test_after_a_broker_was_away_an_abort_ends_the_session",
     ),
     fault(
         "D6",
@@ -204,6 +205,8 @@ FAULTS = (
         "D25",
         "a backlog for a stuck partner",
         f"{PARTNERS}::test_a_backlog_for_a_stuck_partner_leaves_memory_and_the_way_free",
+        "unit/delivery/sender::test_what_waits_in_memory_is_bounded",
+        "unit/delivery/lanes::test_a_lane_of_a_process_at_its_limit_takes_no_more_than_there_is_memory",
     ),
     fault(
         "D26",
