@@ -22,7 +22,6 @@ AT_PARTNERS = "tests/integration/test_sender_partners.py"
 AT_TIME = "tests/integration/test_sender_time.py"
 ALL_HANG = f"{AT_PARTNERS}::test_when_all_partners_hang_the_member_stays_and_memory_is_bounded"
 QUEUED = f"{AT_PARTNERS}::test_queued_jobs_stop_with_their_partner_and_go_on_at_its_limit"
-STUCK = f"{AT_PARTNERS}::test_a_backlog_for_a_stuck_partner_leaves_memory_and_the_way_free"
 HELD = f"{AT_TIME}::test_a_partner_is_held_as_it_asks_up_to_the_cap_and_garbage_is_ignored"
 SIGTERM = f"{AT_CRASH}::test_sigterm_finishes_what_is_in_flight_and_exits_0"
 
@@ -288,6 +287,6 @@ MUTATIONS: tuple[Mutation, ...] = (
         LANES,
         "        if wait > self.limits.soon:",
         "        if wait > self.limits.soon * 10_000:",
-        (STUCK,),
+        ("tests/unit/delivery/test_lanes.py::test_a_job_that_cannot_start_soon_reserves_a_time_behind_the_others",),
     ),
 )
