@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from schemas.control import Control
 from streams import kafka
@@ -73,6 +74,12 @@ def sender_of(running: Running) -> Sender:
     return running.service.sender
 
 
+def members(settings: Settings) -> int:
+    """Of the senders' group, as its coordinator has them."""
+    admin = AdminClient(kafka.admin_settings(settings))
+    return len(admin.describe_consumer_groups([settings.sender_group])[settings.sender_group].result(10).members)
+
+
 async def test_when_all_partners_hang_the_member_stays_and_memory_is_bounded(
     make_settings: MakeSettings, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,6 +102,7 @@ async def test_when_all_partners_hang_the_member_stays_and_memory_is_bounded(
             before, begun = set(sender_of(running).trackers), time.monotonic()
             await eventually_async(lambda: time.monotonic() > begun + 1.5 * POLL_MS / 1000, within=20)
             assert sender_of(running).trackers == before, "the partitions were lost"
+            assert await asyncio.to_thread(members, settings) == 1, "it is out of the group, and has not heard of it"
             assert running.service.readiness.ready
         # Four partitions of 20.
         assert max(memory) <= 80

@@ -125,7 +125,7 @@ def test_without_a_slot_nothing_starts_and_what_comes_is_reserved_as_for_the_usu
     one.configure(one.partner, 0.5, Part(0.001, 10))
     assert len(start_all(one, NOW + 4_000)) == 1
     one.queue.clear()
-    assert one.offer(100, Reserved(NOW + 4_001, NOW + 4_001), NOW + 4_001) is None, (
+    assert one.offer(100, Reserved(NOW + 4_001, NOW + 4_001), NOW + 4_001, waiting=0) is None, (
         "a part that is small for now sends nothing far away"
     )
     assert start_all(one, NOW + 5_000) == []
