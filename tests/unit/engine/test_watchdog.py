@@ -18,6 +18,7 @@ from streams.engine.watchdog import Watchdog, signs_of
 from streams.metrics import Metrics
 from streams.probes import Readiness
 from streams.settings import Settings
+from tests.support.unread import status_unread
 from tests.support.waiting import eventually
 
 UNIT = Unit("user", 3)
@@ -106,11 +107,7 @@ asyncio.run(main())
 
 def test_a_process_whose_log_nobody_reads_is_ended() -> None:
     """Its event loop stands still in the midst of a line, and whoever wants to log waits behind it."""
-    with subprocess.Popen([sys.executable, "-c", STUCK], stderr=subprocess.PIPE) as process:
-        try:
-            assert process.wait(20) == exits.STUCK
-        finally:
-            process.kill()
+    assert status_unread(STUCK) == exits.STUCK
 
 
 def test_a_process_without_standard_error_is_ended() -> None:
