@@ -129,11 +129,13 @@ class Parent:
                 await asyncio.sleep(LOOK_S)
                 asked = time.monotonic()
                 self._forgive(asked - begun - LOOK_S)
+                lives = [child.life for child in self.children]
                 found = await asyncio.gather(*(self._ask(session, host, child) for child in self.children))
                 # It may also have stood still while they were asked, which takes no longer than a look.
                 self._forgive(time.monotonic() - asked - LOOK_S)
-                for child, why in zip(self.children, found, strict=True):
-                    if why:
+                for child, life, why in zip(self.children, lives, found, strict=True):
+                    # It may have ended, or been told to, while the others were waited for.
+                    if why and child.life == life and not self._stopping.is_set():
                         self._judge(child, why)
 
     def _forgive(self, late: float) -> None:
