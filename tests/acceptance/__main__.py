@@ -54,6 +54,7 @@ def main() -> int:
         event, method, partner = which
         print(f"{event:18}{method:20}{partner:10}{outcome.received[which]:>10,}{expected[which]:>10,}")
     print(f"{outcome.received.total():,} jobs in {outcome.seconds:.0f} s; repeated requests: {outcome.repeated}")
+    print(f"repeated without a kill that explains it: {outcome.unexplained}")
     print(f"terminal receipts: {dict(outcome.terminal)}; jobs with more than one: {outcome.ended_more_than_once}")
     reported = counted(installs, events)
     same = outcome.reported == reported

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,9 @@ from tests.acceptance.counted import Counted
 from tests.support.processes import Start, starting
 from tests.support.waiting import eventually
 
+#: Where the test itself calls the partner: what that has received before is written before this.
+MARK = "/mark/"
+
 Order = Literal["installs first", "events first", "backlog"]
 
 
@@ -32,6 +36,7 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         self._path, self._position = path, 0
+        self.marked = ""
         self.times: Counter[str] = Counter()
         self.paths: Counter[str] = Counter()
 
@@ -43,6 +48,9 @@ class Log:
                 while (line := file.readline()).endswith("\n"):
                     self._position = file.tell()
                     job, _, target = line.rstrip().partition("\t")
+                    if target.startswith(MARK):
+                        self.marked = target
+                        continue
                     self.times[job] += 1
                     if self.times[job] == 1:
                         self.paths[target.partition("?")[0]] += 1
@@ -52,6 +60,12 @@ class Log:
     def repeated(self) -> int:
         """How many requests were not the first of their job."""
         return self.times.total() - len(self.times)
+
+    def read_all(self, url: str) -> None:
+        """Read what it has received by now, what is not yet in its log included; `url` is where it listens."""
+        mark = f"{MARK}{time.monotonic_ns()}"
+        urllib.request.urlopen(url + mark, timeout=10).close()
+        eventually(lambda: self.read() >= 0 and self.marked == mark, what="the partner's log is written")
 
 
 class Receipts:
@@ -87,7 +101,8 @@ class Receipts:
 
 
 class Outcome(NamedTuple):
-    """What a run ended with. `received` counts each job once; `repeated` are the requests beyond that.
+    """What a run ended with. `received` counts each job once; `repeated` are the requests beyond that, `unexplained`
+    those of them that no kill explains: the job had ended before it, or had not been sent.
 
     `checked` is what `ringback report --check` says: at the end and, without kills, under way. `reported` is what
     `ringback report` shows of derived events, `decided` what the workers have counted by postback.
@@ -95,6 +110,7 @@ class Outcome(NamedTuple):
 
     received: Counter[shop.Which]
     repeated: int
+    unexplained: int
     terminal: Counter[str]
     ended_more_than_once: int
     seconds: float
@@ -114,8 +130,10 @@ class Job:
         self.log = Log(folder / "received")
         partner = start("--log", str(folder / "received"), module="streams.local.partner")
         eventually(lambda: "http://" in partner.output(), what="the partner listens")
-        url = partner.output().split()[0].rstrip("/")
-        shop.write_configuration(folder / "config", url, prefix=settings.topic_prefix, grace=grace)
+        self._partner = partner.output().split()[0].rstrip("/")
+        #: How many kills each job was under way at: sent, and no receipt of its end committed.
+        self.under_way: Counter[str] = Counter()
+        shop.write_configuration(folder / "config", self._partner, prefix=settings.topic_prefix, grace=grace)
         self._run("apply", str(folder / "config"))
         self._run("topics", "create")
         self.receipts = Receipts(settings)
@@ -161,10 +179,19 @@ class Job:
         self.start_worker()
 
     def kill_sender(self) -> None:
-        """kill -9, and a new one at once."""
+        """kill -9, and a new one as soon as it is known what it had under way."""
         assert self.sender is not None
         self.sender.kill()
+        self.log.read_all(self._partner)
+        self.receipts.read()
+        assert self.receipts.jobs, "what ended is seen"
+        self.under_way.update(self.log.times.keys() - self.receipts.jobs.keys())
         self.start_sender()
+
+    @property
+    def unexplained(self) -> int:
+        """How many requests were repeated beyond once for each kill that their job was under way at."""
+        return sum(max(0, times - 1 - self.under_way[job]) for job, times in self.log.times.items())
 
     def alive(self) -> None:
         """Raises RuntimeError, which no waiting swallows, when worker or sender has ended by itself."""
@@ -248,4 +275,5 @@ def run(
         twice = sum(1 for times in job.receipts.jobs.values() if times > 1)
         seconds = time.monotonic() - started
         checked.append(job.check())
-        return Outcome(received, job.log.repeated, terminal, twice, seconds, checked, *job.report())
+        repeated, unexplained = job.log.repeated, job.unexplained
+        return Outcome(received, repeated, unexplained, terminal, twice, seconds, checked, *job.report())
