@@ -136,6 +136,9 @@ class Transactions:
             log.info("ending what the producer before this one may have left open", partitions=len(self._written))
             self._sweep()
             self._written.clear()
+        # Nothing of this producer's is committed yet that could be undone.
+        self._listen()
+        self._trouble.seen = False
 
     def _sweep(self) -> None:
         """Abort what hangs: a broker that shuts down may note a transaction as complete and not write the ends of it.
@@ -165,6 +168,18 @@ class Transactions:
 
     def __call__(self, records: list[tuple[int, Record]], positions: list[tuple[Tracker, Position]]) -> None:
         """See `Commit`."""
+        try:
+            self._write(records, positions)
+        except Aborted as aborted:
+            self._listen()
+            if self._trouble.seen:
+                # A broker that went away may have left the transaction before this one without its ends. They were
+                # aborted with it then, while the positions that are committed next go on from there: only who begins
+                # anew takes its jobs from the source once more.
+                raise Fatal(f"a broker was away, and a transaction had to be aborted: {aborted}") from aborted
+            raise
+
+    def _write(self, records: list[tuple[int, Record]], positions: list[tuple[Tracker, Position]]) -> None:
         self._deadline = time.monotonic() + GIVE_UP_SECONDS
         self._call(self._producer.begin_transaction)
         self._faults.reached(COMMIT, "begun")
@@ -230,14 +245,12 @@ class Transactions:
         if cause.fatal() or not cause.txn_requires_abort():
             raise Fatal(cause.str())
         self._abort()
+        raise Aborted(cause.str())
+
+    def _listen(self) -> None:
+        """Hear of broken connections up to now."""
         with contextlib.suppress(KafkaException):  # a fatal error, which the next call tells again
             self._producer.poll(0)
-        if self._trouble.seen:
-            # A broker that went away may have left the transaction before this one without its ends. They were aborted
-            # with it then, while the positions that are committed next go on from there: only who begins anew takes its
-            # jobs from the source once more.
-            raise Fatal(f"a broker was away, and a transaction had to be aborted: {cause.str()}")
-        raise Aborted(cause.str())
 
     def _abort(self) -> None:
         while True:

@@ -22,6 +22,17 @@ class Producer:
         self.broke: KafkaError | None = None
         self.aborted = 0
 
+    def init_transactions(self, seconds: float) -> None: ...
+
+    def send_offsets_to_transaction(self, *positions: Any) -> None:
+        raise KafkaException(KafkaError(KafkaError._STATE, "cannot be", False, False, True))
+
+    def flush(self, seconds: float) -> int:
+        return 0
+
+    def __len__(self) -> int:
+        return 0
+
     def begin_transaction(self) -> None: ...
 
     def produce(self, *record: Any) -> None: ...
@@ -35,14 +46,15 @@ class Producer:
         self.aborted += 1
 
     def poll(self, seconds: float) -> int:
-        if self.broke is not None:
-            self._tell(self.broke)
+        broke, self.broke = self.broke, None
+        if broke is not None:
+            self._tell(broke)
         return 0
 
 
-def transactions(monkeypatch: pytest.MonkeyPatch) -> tuple[Transactions, Producer]:
+def transactions(monkeypatch: pytest.MonkeyPatch, *written: tuple[str, int]) -> tuple[Transactions, Producer]:
     monkeypatch.setattr(outcomes, "Producer", Producer)
-    made = Transactions(Settings(bootstrap_servers="127.0.0.1:1"), "one", lambda epoch: None, set())
+    made = Transactions(Settings(bootstrap_servers="127.0.0.1:1"), "one", lambda epoch: None, set(written))
     producer: Any = made._producer
     return made, producer
 
@@ -72,3 +84,19 @@ def test_after_a_broker_was_away_an_abort_ends_the_session(monkeypatch: pytest.M
     finally:
         made.discard()
     assert producer.aborted == 1
+
+
+def test_what_broke_before_its_first_transaction_does_not_end_a_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until then nothing of this producer's is committed, and what hung of the one before it is aborted."""
+    made, producer = transactions(monkeypatch, ("receipts", 0))
+    producer.broke = KafkaError(KafkaError._TRANSPORT, "connection refused")
+    try:
+        made.start()
+        assert producer.aborted == 2, "what hung, in the positions and in the topics"
+        with pytest.raises(Aborted):
+            made(RECORDS, [])
+        producer.broke = KafkaError(KafkaError._TRANSPORT, "closed by peer")
+        with pytest.raises(Fatal, match="a broker was away"):
+            made(RECORDS, [])
+    finally:
+        made.discard()
