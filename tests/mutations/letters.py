@@ -1,4 +1,6 @@
-"""Dead letters that are sent again (D24), and secrets that stay where they are used (D28)."""
+"""Dead letters that are sent again (D24), strangers at the port of the probes and in answers (D27), and secrets that
+stay where they are used (D28).
+"""
 
 from __future__ import annotations
 
@@ -137,5 +139,21 @@ MUTATIONS: tuple[Mutation, ...] = (
         "raise SecretMissing(reference)",
         'raise SecretMissing(f"{reference} {Path(name).read_text() if Path(name).is_file() else os.environ}")',
         ("tests/unit/delivery/test_secrets.py::test_a_missing_secret_names_its_reference_only",),
+    ),
+    Mutation(
+        "D27",
+        "a body refused without being taken in",
+        "streams/probes.py",
+        ", lingering_time=0.0",
+        "",
+        ("tests/unit/test_probes_attacked.py::test_a_huge_body_is_refused_and_not_taken_in",),
+    ),
+    Mutation(
+        "D27",
+        "only what can be printed of a partner's answer",
+        "streams/cli/tail.py",
+        "[printable(cell) for cell in cells(found.receipt, ids)]",
+        "list(cells(found.receipt, ids))",
+        ("tests/integration/test_tail.py::test_what_a_partner_answers_moves_no_cursor",),
     ),
 )
