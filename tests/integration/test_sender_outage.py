@@ -47,7 +47,8 @@ def test_a_sender_goes_on_after_the_broker_was_away(tmp_path: Path) -> None:
             # In order. Even so a lone broker may note a transaction as complete and skip its markers; the sender ends
             # it as it begins anew (test_sender_hanging). A broker that is killed does that more often.
             broker.shut_down()
-            time.sleep(12)
+            # Longer than a transaction lasts: then the broker aborts what was open.
+            time.sleep(outcomes.TRANSACTION_TIMEOUT_MS / 1000 + 2)
             broker.start()
             try:
                 eventually(lambda: len(bench.terminal()) >= count, within=120, every=1.0, what="all have ended")
