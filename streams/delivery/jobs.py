@@ -22,12 +22,15 @@ MOST_ATTEMPTS = 100
 #: The longest time a job may lie between its decision and its due time. Delays end after 10 min, backoff after an hour.
 FARTHEST_DUE = 30 * DAY
 MOST_AGE = 366 * DAY
-#: So long may its names be together, since they are repeated in every receipt; a cut one in a dead letter is so long.
-LONGEST_NAMES = 100_000
+#: So long may its names be together, since they are repeated in every receipt, and twice in its row of the report, where
+#: a character may take six; a cut one in a dead letter is so long.
+LONGEST_NAMES = 50_000
 CUT = 1_000
+#: Its key (bytes) goes with every record of it. A worker's is made of names, which are shorter (contract §3).
+LONGEST_KEY = 20_000
 EARLIEST = 946_684_800_000  # the year 2000
 
-_NAMES = ("job_id", "postback_id", "partner", "app_id", "event", "record_id")
+_NAMES = ("job_id", "postback_id", "partner", "app_id", "event", "record_id", "campaign_id", "campaign_name")
 _decoder = msgspec.json.Decoder(Job)
 _encoder = msgspec.json.Encoder()
 
@@ -39,21 +42,30 @@ class Poison(NamedTuple):
     job: Job | None = None
 
 
-def decode(value: bytes | None, now: int) -> Job | Poison:
-    """The job in `value`, or why it is poison. Never raises."""
+def decode(value: bytes | None, now: int, key: bytes | None = None) -> Job | Poison:
+    """The job in `value` under `key`, or why it is poison. Never raises."""
     if value is None:
         return Poison("the value is null")
     try:
         job = _decoder.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return Poison(str(error)[:CUT])
-    complaint = _complaint(job, len(value), now)
+    complaint = "its key is too long" if key and len(key) > LONGEST_KEY else _complaint(job, len(value), now)
     return job if complaint is None else Poison(complaint[:CUT], _cut(job))
+
+
+def _names(job: Job) -> dict[str, str]:
+    return {name: text for name in _NAMES if (text := getattr(job, name)) is not None}
 
 
 def _cut(job: Job) -> Job:
     """The job with names that fit into a receipt and a dead letter; the whole is in the letter's value."""
-    return msgspec.structs.replace(job, **{name: getattr(job, name)[:CUT] for name in _NAMES})
+    return msgspec.structs.replace(job, **{name: text[:CUT] for name, text in _names(job).items()})
+
+
+def short(key: bytes | None) -> bytes | None:
+    """The key for a record that has to fit into its topic beside what it says; the whole is in the letter."""
+    return key if key is None or len(key) <= LONGEST_KEY else key[:CUT]
 
 
 def encode(job: Job) -> bytes:
@@ -68,7 +80,7 @@ def identified(request: Finished, job_id: str) -> Finished:
 
 def _complaint(job: Job, size: int, now: int) -> str | None:
     # What is shorter as a whole cannot have longer names; to add them up costs as much as all that follows.
-    if size > LONGEST_NAMES and sum(len(getattr(job, name)) for name in _NAMES) > LONGEST_NAMES:
+    if size > LONGEST_NAMES and sum(map(len, _names(job).values())) > LONGEST_NAMES:
         return "its names are too long"
     if not 0 <= job.attempts <= MOST_ATTEMPTS:
         return f"attempts is {job.attempts}"

@@ -262,7 +262,7 @@ class Sender:
         if not tracker.open or not tracker.take(record.offset):
             return
         source = Source(tracker.topic, tracker.partition, record.offset, record.key)
-        job = jobs.decode(record.value, now)
+        job = jobs.decode(record.value, now, record.key)
         if isinstance(job, jobs.Poison):
             settlement = self._settling.poisoned(job, source, record.value, now)
             self._tallies.settled(job.job, settlement, now)

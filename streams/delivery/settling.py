@@ -143,7 +143,8 @@ class Settling:
         if poison.job is None:
             return Settlement((letter,), dead="poison")
         last = receipts.terminal(poison.job, "failed", poison.job.attempts, now, error=f"poison: {poison.detail}")
-        return Settlement((self._last(poison.job, source, "failed", last), letter), terminal="failed", dead="poison")
+        named = msgspec.structs.replace(source, key=jobs.short(source.key))
+        return Settlement((self._last(poison.job, named, "failed", last), letter), terminal="failed", dead="poison")
 
     def _letter(
         self,
@@ -157,4 +158,4 @@ class Settling:
     ) -> Record:
         place = (source.topic, source.partition, source.offset)
         letter = receipts.dead_letter(reason, detail, place, now, source.key, value, job, status)
-        return Record(self._dead_letters, source.key, letter)
+        return Record(self._dead_letters, jobs.short(source.key), letter)

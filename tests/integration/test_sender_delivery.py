@@ -148,6 +148,26 @@ async def test_poison_is_a_dead_letter_and_the_next_job_goes_on(bench: Bench, se
     assert bench.outcomes() == {"delivered": 1, "failed": 3}
 
 
+async def test_poison_that_is_long_where_nobody_looks_stops_nothing(bench: Bench, settings: Settings) -> None:
+    """What is said of it would not fit into its topics, and all that was sent beside it would be sent again and again."""
+    bench.configure(configuration([partner_named()]))
+    async with Partner() as partner, sending(settings) as running:
+        url = partner.url("/i")
+        long = [
+            Sent(b"{", b"k" * 900_000, 0),
+            Sent(msgspec.json.encode(job_for(url, 1)), b"k" * 900_000, 0),
+            Sent(msgspec.json.encode(job_for(url, 2, campaign_name="c" * 900_000)), b"k", 0),
+        ]
+        bench.write(bench.topics.delivery, [*long, Sent(msgspec.json.encode(job_for(url, 9)), b"k", 0)])
+        await ended(bench, 3)
+        assert running.counted("kafka_errors_total", reason="fatal") == 0
+    assert partner.job_ids() == ["job-9"]
+    letters = bench.dead_letters()
+    assert [letter.reason for letter in letters] == ["poison"] * 3
+    assert letters[0].key == b"k" * 900_000
+    assert bench.outcomes() == {"delivered": 1, "failed": 2}
+
+
 async def test_a_paused_partner_waits_uncharged_and_goes_on_when_resumed(bench: Bench, settings: Settings) -> None:
     bench.configure(configuration([partner_named()]))
     await asyncio.to_thread(control.write_control, settings, "partner", "acme", Control(paused=True))

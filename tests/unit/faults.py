@@ -183,6 +183,7 @@ FAULTS = (
         "D22",
         "poison in the delivery topic; attempts −1 or 10⁹; a far due time",
         f"{DELIVERY}::test_poison_is_a_dead_letter_and_the_next_job_goes_on",
+        f"{DELIVERY}::test_poison_that_is_long_where_nobody_looks_stops_nothing",
         "unit/delivery/jobs::test_absurd_values_are_poison_that_names_the_job",
     ),
     fault(

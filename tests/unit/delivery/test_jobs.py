@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.job import Job
-from streams.delivery.jobs import Poison, decode, encode
-from streams.delivery.settling import Settling, Source
+from streams.delivery.counts import Counts
+from streams.delivery.jobs import LONGEST_KEY, LONGEST_NAMES, Poison, decode, encode
+from streams.delivery.outcome import Outcome
+from streams.delivery.retry import Delivered, Failed, Retry
+from streams.delivery.settling import Record, Settling, Source
 from streams.delivery.tiers import Tiers
 from streams.kafka import LARGEST_BATCH, LARGEST_DEAD_LETTER, Topics
 from tests.support.sending import job_for
@@ -66,16 +71,42 @@ def test_no_bytes_raise(value: bytes) -> None:
     decode(value, NOW)
 
 
-def test_what_is_said_of_poison_fits_into_its_topics_however_large_it_is() -> None:
+def fits(records: Iterable[Record]) -> bool:
+    """Whether the topics take these, and the rows of the report that go with them."""
+    kept, counts = list(records), Counts("r.report", "w" * 40)
+    ends = [one.ended for one in kept if one.ended is not None]
+    rows = [row for _, row in counts.records(counts.with_these(ends), 0)]
+    room = {True: LARGEST_DEAD_LETTER, False: LARGEST_BATCH}
+    return all(
+        len(one.key or b"") + len(one.value) < room[one.topic.endswith("dead-letters")] - 10_000
+        for one in (*kept, *rows)
+    )
+
+
+@pytest.mark.parametrize("name", ["partner", "job_id", "event", "campaign_name", "shadow", "nothing"])
+@pytest.mark.parametrize("key", [b"k", b"k" * 600_000])
+def test_what_is_said_of_poison_fits_into_its_topics_however_large_it_is(name: str, key: bytes) -> None:
     """A record may be as large as the delivery topic lets it be; one that cannot be settled would stop the sender."""
-    source = Source("r.delivery", 0, 7, b"k")
-    settling = Settling(Topics("r."), Tiers())
-    huge = "x" * 1_040_000
     whole = msgspec.to_builtins(job_for("http://x.example/", 1, NOW))
-    for name, value in (("partner", huge), ("job_id", huge), ("event", huge), ("shadow", huge), ("nothing", huge)):
-        raw = msgspec.json.encode(whole | {name: value, "attempts": -1 if name == "nothing" else 0})
-        poison = decode(raw, NOW)
-        assert isinstance(poison, Poison)
-        for record in settling.poisoned(poison, source, raw, NOW).records:
-            room = LARGEST_DEAD_LETTER if record.topic.endswith("dead-letters") else LARGEST_BATCH
-            assert len(record.value) < room - 10_000
+    wrong = {name: "x" * (1_040_000 - len(key)), "attempts": -1 if name == "nothing" else 0}
+    raw = msgspec.json.encode(whole | wrong)
+    poison = decode(raw, NOW, key)
+    assert isinstance(poison, Poison)
+    source = Source("r.delivery", 0, 7, key)
+    assert fits(Settling(Topics("r."), Tiers()).poisoned(poison, source, raw, NOW).records)
+
+
+@pytest.mark.parametrize("name", ["record_id", "event", "campaign_id", "campaign_name"])
+def test_what_is_said_of_a_job_fits_into_its_topics_with_the_longest_names_and_key(name: str) -> None:
+    key = b"k" * LONGEST_KEY
+    # Six characters each in JSON.
+    raw = msgspec.json.encode(job_for("http://x.example/", 1, NOW, **{name: "\x01" * (LONGEST_NAMES - 200)}))
+    job = decode(raw, NOW, key)
+    assert isinstance(job, Job)
+    source, settling = Source("r.delivery", 0, 7, key), Settling(Topics("r."), Tiers())
+    outcome = Outcome("answer", 500, response="\x01" * 4_096)
+    for verdict in (Delivered(), Retry(NOW), Failed("attempts_used_up")):
+        assert fits(settling.ruled(job, source, outcome, verdict, NOW).records)
+    assert isinstance(decode(raw, NOW, key + b"k"), Poison)
+    longer = msgspec.json.encode(msgspec.structs.replace(job, **{name: "x" * (LONGEST_NAMES + 1)}))
+    assert isinstance(decode(longer, NOW, b"k"), Poison)
