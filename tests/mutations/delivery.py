@@ -232,6 +232,17 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "D25",
+        "a bound for what is read of delay topics and not looked at",
+        CONSUMER,
+        "if self._unopened[place] >= UNOPENED or not self._reader.due(tier, appended):",
+        "if not self._reader.due(tier, appended):",
+        (
+            "tests/integration/test_sender_partners.py"
+            "::test_what_comes_due_while_no_sender_runs_is_not_read_all_at_once",
+        ),
+    ),
+    Mutation(
+        "D25",
         "a bound for what waits in memory for its time",
         OFFSETS,
         "return FOR_EACH * len(self._unfinished) + FOR_EACH_RUN * self.runs",
