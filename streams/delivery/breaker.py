@@ -38,6 +38,8 @@ class Breaker:
         self._now_counts = [0, 0]
         self._last_counts = [0, 0]
         self.until = 0
+        #: When it opened last.
+        self.opened = -1
         #: Since when it has not been closed; None: it is.
         self.down_since: int | None = None
         self.state: Literal["closed", "open", "probing"] = "closed"
@@ -49,10 +51,12 @@ class Breaker:
             self._good_probes = 0
         return self.state
 
-    def record(self, good: bool, now: int) -> None:
-        """Count the outcome of a request that ended at `now`. Outcomes of requests sent before it opened change
-        nothing.
+    def record(self, good: bool, now: int, began: int) -> None:
+        """Count the outcome of a request that was sent at `began` and ended at `now`. Those of requests sent before it
+        opened change nothing, however late they end: they are no probes, and say nothing of how the partner is now.
         """
+        if began <= self.opened:
+            return
         state = self.look(now)
         if state == "probing":
             self._probe(good, now)
@@ -90,6 +94,7 @@ class Breaker:
 
     def _open(self, now: int) -> None:
         self.state = "open"
+        self.opened = now
         if self.down_since is None:
             self.down_since = now
         self.until = now + self._pause

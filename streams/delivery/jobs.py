@@ -22,8 +22,8 @@ MOST_ATTEMPTS = 100
 #: The longest time a job may lie between its decision and its due time. Delays end after 10 min, backoff after an hour.
 FARTHEST_DUE = 30 * DAY
 MOST_AGE = 366 * DAY
-#: So long may its names be together, since they are repeated in every receipt, and twice in its row of the report, where
-#: a character may take six; a cut one in a dead letter is so long.
+#: So long may its names be together, since they are repeated in every receipt, and twice in its row of the report,
+#: where a character may take six; a cut one in a dead letter is so long.
 LONGEST_NAMES = 50_000
 CUT = 1_000
 #: Its key (bytes) goes with every record of it. A worker's is made of names, which are shorter (contract §3).

@@ -129,11 +129,15 @@ class Lane(Generic[T]):
         return min((self._ahead - 1) * self.limits.soon, most)
 
     def slots(self, now: int) -> int:
-        """How many requests may be under way at once; one while the breaker probes, none while it is open."""
+        """How many requests may be under way at once; none while the breaker is open. While it probes, one beside those
+        that were sent before it opened: they may hang for long.
+        """
         state = self.breaker.look(now)
         if state == "closed":
             return self._slots
-        return min(1, self._slots) if state == "probing" else 0
+        if state == "open":
+            return 0
+        return min(1 + sum(began <= self.breaker.opened for began in self._started.values()), self._slots)
 
     def blocked_until(self, now: int) -> int:
         """The end of the hold or of the breaker's pause; a time in the past when there is neither."""
@@ -351,7 +355,7 @@ class Lane(Generic[T]):
             took, before = max(1, now - started), self.blocked_until(now)
             self._mean_ms += 0.1 * (took - self._mean_ms)
             self._healthy_ms += 0.1 * (took - self._healthy_ms) if healthy else 0.0
-            self.breaker.record(healthy, now)
+            self.breaker.record(healthy, now, started)
             if not healthy:
                 self._now_blocked(before, now)
 

@@ -134,6 +134,7 @@ FAULTS = (
         f"{PARTNERS}::test_a_breaker_opens_probes_and_closes_and_the_backlog_drains_at_the_limit",
         "unit/delivery/lanes::test_an_open_breaker_sends_nothing_and_then_one_at_a_time",
         "unit/delivery/breaker::test_it_probes_after_its_pause_and_closes_when_the_probes_are_good",
+        "unit/delivery/lanes::test_a_partner_is_probed_while_requests_from_before_still_hang",
     ),
     fault(
         "D15",

@@ -138,7 +138,7 @@ def test_a_lane_without_a_slot_does_not_probe() -> None:
     one.configure(one.partner, 0.5, Part(1.0, 0))
     one.queue.append(1)
     for _ in range(one.limits.breaker.least):
-        one.breaker.record(False, NOW)
+        one.breaker.record(False, NOW, NOW)
     assert one.start(NOW + one.limits.breaker.first_pause) is None
 
 
@@ -372,6 +372,23 @@ def test_an_open_breaker_sends_nothing_and_then_one_at_a_time() -> None:
     assert one.start(NOW + 20) is None
     assert one.wakes_at(NOW + 20) == NOW + 10 + limits.first_pause
     assert len(start_all(one, NOW + 10 + limits.first_pause)) == 1
+
+
+def test_a_partner_is_probed_while_requests_from_before_still_hang() -> None:
+    limits = BreakerLimits()
+    one = lane(max_in_flight=100)
+    for number in range(60):
+        one.offer(number, None, NOW)
+    hanging = [serial for _, serial in start_all(one, NOW)]
+    for _ in range(limits.least):
+        one.end(hanging.pop(), False, NOW + 10)
+    one.queue.extend(range(50))
+    later = NOW + 10 + limits.first_pause
+    for _ in range(limits.probes):
+        ((_, probe),) = start_all(one, later)
+        one.end(hanging.pop(), False, later)
+        one.end(probe, True, later)
+    assert len(start_all(one, later)) == 50 - limits.probes
 
 
 def test_a_fault_of_ours_teaches_the_breaker_nothing() -> None:

@@ -407,7 +407,7 @@ async def test_what_holds_a_partner_is_told() -> None:
     bench.sender.control("partner", "acme", None)
     assert told() == set()
     for _ in range(20):
-        bench.sender._lanes["acme"].breaker.record(False, NOW)
+        bench.sender._lanes["acme"].breaker.record(False, NOW, NOW)
     assert told() == {"breaker"}
     bench.sender.configure(configuration([partner_named("other")]))
     assert told() == set(), "nobody asks about a partner that is gone"
@@ -426,7 +426,7 @@ async def test_a_breaker_holds_a_partner_only_while_somebody_wants_to_reach_it()
     await turn()
     lane = bench.sender._lanes["acme"]
     for _ in range(20):
-        lane.breaker.record(False, NOW)
+        lane.breaker.record(False, NOW, NOW)
     assert told() == 1
     bench.clock.advance(lane.breaker.until - NOW)
     assert lane.breaker.look(bench.clock.now()) == "probing"
