@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -77,7 +78,9 @@ class Attempts:
         self._young: dict[_Attempt, None] = {}
         self._one_over = asyncio.Event()
         self._reminders: dict[str, int] = {}
-        self._echoes = Echoes()
+        #: By partner: one repeats what it was sent itself, and to look for the secrets of a thousand others in each
+        #: answer would take longer than all the rest.
+        self._echoes: dict[str, Echoes] = {}
         #: An error of our own in an attempt: its job would stay unsettled, and its slot taken, for ever.
         self.broken: BaseException | None = None
 
@@ -110,7 +113,8 @@ class Attempts:
 
     def _finished(self, job: Job, partner: Partner, now: int) -> Finished | Outcome:
         try:
-            request = finish(job.request, attempt=job.attempts + 1, now=now, secret=self._told)
+            told = partial(self._told, partner.id)
+            request = finish(job.request, attempt=job.attempts + 1, now=now, secret=told)
             if partner.signing_secrets:
                 request = signing.signed(request, job.job_id, now, partner.signing_secrets, self._secret)
             return request
@@ -124,10 +128,12 @@ class Attempts:
             log.error("a request cannot be finished", job_id=job.job_id, error=described(error))
             return Outcome("unsendable", None, "unrenderable: internal")
 
-    def _told(self, reference: str) -> str:
-        """The secret that goes into a request. Raises `SecretMissing`."""
+    def _told(self, partner: str, reference: str) -> str:
+        """The secret that goes into a request to a partner. Raises `SecretMissing`."""
         value = self._secret(reference)
-        self._echoes.sent(reference, value)
+        if partner not in self._echoes:
+            self._echoes[partner] = Echoes()
+        self._echoes[partner].sent(reference, value)
         return value
 
     def _missing(self, reference: str, partner: str, now: int) -> None:
@@ -151,8 +157,9 @@ class Attempts:
     def _ruled(self, attempt: _Attempt, outcome: Outcome) -> Over:
         lane, held, partner = attempt.lane, attempt.held, attempt.partner
         job, now = held.job, self._clock.now()
-        if outcome.response:
-            response = self._echoes.hidden(outcome.response, len(outcome.response) < SURELY_WHOLE)
+        echoes = self._echoes.get(partner.id)
+        if outcome.response and echoes is not None:
+            response = echoes.hidden(outcome.response, len(outcome.response) < SURELY_WHOLE)
             if response != outcome.response:
                 outcome = msgspec.structs.replace(outcome, response=response)
         ruling = rule(job, outcome, partner, now, self._fraction(), self._backoff)

@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from schemas.control import Control
-from schemas.job import Job
+from schemas.job import Deferred, Job, Request
 from schemas.receipt import Receipt
 from streams import probes
 from streams.clock import ManualClock
@@ -150,6 +150,23 @@ async def test_without_a_secret_to_sign_with_a_job_waits_uncharged(value: str) -
     assert record.topic.startswith(TOPICS.delivery)
     assert msgspec.json.decode(record.value, type=Job).attempts == 0
     assert [line["reference"] for line in told] == ["env:H"]
+
+
+async def test_an_answer_is_searched_for_the_secrets_of_its_own_partner() -> None:
+    """Those of a thousand others took 13 ms for each answer of 4 KiB, in which nobody else was sent anything."""
+    bench = Bench(secret=lambda reference: f"s3cr3t-of-{reference}")
+    names = [f"p{number}" for number in range(200)]
+    bench.sender.configure(configuration([partner_named(name) for name in names]))
+    for number, name in enumerate(names):
+        url = ("http://x.example/?k=", Deferred("text", f"${{env:{name}}}", (), "query"))
+        job = job_for("", number, NOW, partner=name, request=Request("GET", url))
+        bench.wire.outcome = Outcome("answer", 200, response=f"no s3cr3t-of-env:{name} here")
+        bench.sender.taken([bench.record(job, number)])
+        await turn()
+    values = [record.value for _, records in bench.outbox.settled for record in records]
+    told = [receipt.response for value in values if (receipt := msgspec.json.decode(value, type=Receipt)).response]
+    assert told == [f"no ${{env:{name}}} here" for name in names]
+    assert max(len(echoes._written) for echoes in bench.sender._attempts._echoes.values()) <= 6
 
 
 async def test_a_reserved_job_is_sent_as_soon_as_its_lane_has_a_slot_and_keeps_its_time_otherwise() -> None:
