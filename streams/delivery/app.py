@@ -7,7 +7,7 @@ import contextlib
 import signal
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -362,10 +362,10 @@ class Session:
             tasks = [asyncio.create_task(part) for part in parts]
             ends: list[asyncio.Future[None]] = [*tasks, self._failed]
             await asyncio.wait([*ends, stop], return_when=asyncio.FIRST_COMPLETED)
-            for end in ends:
-                if end.done():
-                    end.result()
+            _raise_errors(ends)
             await self._end()
+            # What was being committed when the end began is not among what the end commits.
+            _raise_errors(tasks)
         finally:
             stop.cancel()
             self._transactions.discard()
@@ -412,6 +412,12 @@ class Session:
             self._tallies.tell()
             self._service.readiness.set("commits", not behind, "outcomes cannot be committed")
             self._service.readiness.stuck(self._service.deaf())
+
+
+def _raise_errors(parts: Iterable[asyncio.Future[None]]) -> None:
+    for part in parts:
+        if part.done():
+            part.result()
 
 
 async def _waited(event: asyncio.Event) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -16,9 +17,9 @@ from schemas.job import Deferred, Job, Request
 from schemas.receipt import Receipt
 from streams import probes
 from streams.clock import ManualClock
-from streams.delivery import attempts
+from streams.delivery import app, attempts, outcomes
 from streams.delivery import sender as flow
-from streams.delivery.app import Bridge, Service
+from streams.delivery.app import Bridge, Service, Session
 from streams.delivery.consumer import Taken
 from streams.delivery.offsets import Tracker
 from streams.delivery.outcome import Outcome
@@ -382,6 +383,40 @@ async def test_what_is_read_when_the_end_has_begun_is_not_sent() -> None:
     await turn()
     assert bench.wire.sent == []
     assert bridge.room() == 0
+
+
+async def test_an_end_during_a_commit_that_fails_is_none_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it was of is sent again: whoever started this process must not take it for done."""
+    committing, failing = threading.Event(), threading.Event()
+
+    def commit(*_: object) -> None:
+        committing.set()
+        failing.wait(10)
+        raise Fatal("a broker went away")
+
+    class Begun(Session):
+        """Without a broker."""
+
+        def __init__(self, service: Service) -> None:
+            super().__init__(service)
+            self._outbox = self._sender._outbox = outcomes.Outbox(commit, 50, service.metrics)
+            tracker = Tracker(TOPICS.delivery, 0, 1, 0)
+            tracker.take(0)
+            self._outbox.put(tracker, 0)
+
+        def _start(self) -> None:
+            pass
+
+    monkeypatch.setattr(app, "Session", Begun)
+    service = Service(Settings(bootstrap_servers="127.0.0.1:9"))
+    running = asyncio.create_task(service._session())
+    assert await asyncio.to_thread(committing.wait, 10)
+    service.stopping.set()
+    await asyncio.sleep(0.1)
+    failing.set()
+    await asyncio.wait_for(running, 30)
+    await service.wire.close()
+    assert service.status == app.UNFINISHED
 
 
 async def test_a_sender_without_its_partitions_is_not_ready() -> None:
