@@ -112,7 +112,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "D28",
         "what a partner repeats of secrets",
         "streams/delivery/attempts.py",
-        "            response = self._echoes.hidden(outcome.response, len(outcome.response) < SURELY_WHOLE)",
+        "            response = echoes.hidden(outcome.response, len(outcome.response) < SURELY_WHOLE)",
         "            response = outcome.response",
         (NOWHERE,),
     ),
