@@ -181,14 +181,14 @@ class Lane(Generic[T]):
         """Queue `item` and return None, or return the time reserved for it. `reserved` is what it was given before: it
         may come too early, and keeps its place.
 
-        `saturated`: this process is at its limit, so that the partner seems slower than it is; then only a rate, a
-        hold or requests that hang send jobs away. `free` is the memory left for jobs of all lanes: one that does not
-        drain has half of it at most. So however many are slow, each takes less than the one before, and there is
-        always some left for the others. One that drains may have the last of it, and more: it is soon given back, and
-        until then nothing is read. `waiting` is the memory left for jobs before their time, of which a lane that needs
-        it has twice what is left for others.
+        `saturated`: this process is at its limit, so that the partner seems slower than it is; then only a rate, a hold
+        or requests that hang send jobs away. `free` is the memory left for jobs of all lanes: one that does not drain
+        has half of it at most, what is under way included. So however many are slow, each takes less than the one
+        before, and there is always some left for the others. One that drains may have the last of it, and more: it is
+        soon given back, and until then nothing is read. `waiting` is the memory left for jobs before their time, of
+        which a lane that needs it has twice what is left for others.
         """
-        has_memory = free is None or free > 1
+        has_memory = free is None or (free > 1 and (self._is_quick(now) or 2 * (self.in_flight + 1) <= free))
         if reserved is None and has_memory and self._is_free(now) and (not self._gap or self._schedule.free <= now):
             # All that follows says the same then, at three times the cost; most jobs come to a lane like that.
             self.queue.append(item)
@@ -255,10 +255,13 @@ class Lane(Generic[T]):
             wait = max(wait, self._schedule.free - now)
         if wait > self.limits.soon:
             return False
-        return free is None or 2 * (len(self.queue) - self._later.queued + 1) <= free or self._drains(wait, now)
+        if free is None or (wait <= DRAINS_MS and self._is_quick(now)):
+            return True
+        return 2 * (self.in_flight + len(self.queue) - self._later.queued + 1) <= free
 
-    def _drains(self, wait: float, now: int) -> bool:
-        return wait <= DRAINS_MS and self.spacing(now) <= DRAINS_SPACING_MS
+    def _is_quick(self, now: int) -> bool:
+        """Whether what is under way, and queued, soon gives its memory back."""
+        return self.spacing(now) <= DRAINS_SPACING_MS
 
     def _hangs(self, now: int) -> int:
         """The age of the oldest request under way, when it is so old that it may hang; otherwise 0."""
@@ -291,13 +294,18 @@ class Lane(Generic[T]):
             self._schedule.move(by, now)
             self._later.move(by)
 
-    def shed(self, now: int) -> list[tuple[T, int]]:
-        """Take those out of the queue that can no longer be expected to start soon, the newest ones first, and
-        return them in their order, each with the time at which it may come back: before all that is reserved.
+    def shed(self, now: int, free: int | None = None) -> list[tuple[T, int]]:
+        """Take those out of the queue that can no longer be expected to start soon, or whose lane has become slow and
+        leaves others too little of what is `free`, the newest ones first, and return them in their order, each with
+        the time at which it may come back: before all that is reserved.
         """
         expected = self.spacing(now)
         patience = 1.5 * self.limits.soon - max(0, self.blocked_until(now) - now)
         keep = max(0, int(patience / expected)) if expected else len(self.queue)
+        if free is not None and not self._is_quick(now):
+            # As `offer` would have it, had it known.
+            own = self._later.queued
+            keep = min(keep, own + max(0, (free + len(self.queue) - own - 2 * self.in_flight) // 3))
         gone = [self.queue.pop() for _ in range(len(self.queue) - keep)][::-1]
         self._later.left(len(self.queue))
         spacing = self._reserved_spacing()

@@ -426,7 +426,7 @@ class Sender:
         self._pressed = any(tracker.pressed(READ_BETWEEN) for tracker in self.trackers if len(tracker) > 400)
         waiting = Counter(held.job.partner for _, _, held in self._waiting)
         for name, lane in list(self._lanes.items()):
-            for held, at in lane.shed(now):
+            for held, at in lane.shed(now, self._free()):
                 self._park(held, at, now, lane)
             queued = lane.queued + waiting[name]
             # A partner that nobody wants to reach is not probed, and not held.

@@ -19,6 +19,7 @@ AT_STEPS = "tests/integration/test_sender_steps.py::test_killed_at_each_step_not
 AT_CRASH = "tests/integration/test_sender_crash.py"
 AT_DELIVERY = "tests/integration/test_sender_delivery.py"
 AT_PARTNERS = "tests/integration/test_sender_partners.py"
+IN_LANES = "tests/unit/delivery/test_lanes.py"
 AT_TIME = "tests/integration/test_sender_time.py"
 ALL_HANG = f"{AT_PARTNERS}::test_when_all_partners_hang_the_member_stays_and_memory_is_bounded"
 QUEUED = f"{AT_PARTNERS}::test_queued_jobs_stop_with_their_partner_and_go_on_at_its_limit"
@@ -231,6 +232,22 @@ MUTATIONS: tuple[Mutation, ...] = (
         ("tests/unit/delivery/test_lanes.py::test_a_backlog_is_sent_at_the_very_rate",),
     ),
     Mutation(
+        "D7",
+        "memory left for others by requests that take long",
+        LANES,
+        "(free > 1 and (self._is_quick(now) or 2 * (self.in_flight + 1) <= free))",
+        "free > 1",
+        (f"{IN_LANES}::test_partners_that_take_long_leave_memory_to_others_however_many_they_are",),
+    ),
+    Mutation(
+        "D7",
+        "memory given back by a lane that has become slow",
+        LANES,
+        "if free is not None and not self._is_quick(now):",
+        "if free is None and self._gap < 0:",
+        (f"{IN_LANES}::test_a_lane_that_has_become_slow_gives_back_what_others_lack",),
+    ),
+    Mutation(
         "D25",
         "memory left for others by a lane whose jobs wait for their turn",
         LANES,
@@ -244,10 +261,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         CONSUMER,
         "if self._unopened[place] >= UNOPENED or not self._reader.due(tier, appended):",
         "if not self._reader.due(tier, appended):",
-        (
-            "tests/integration/test_sender_partners.py"
-            "::test_what_comes_due_while_no_sender_runs_is_not_read_all_at_once",
-        ),
+        (f"{AT_PARTNERS}::test_what_comes_due_while_no_sender_runs_is_not_read_all_at_once",),
     ),
     Mutation(
         "D25",

@@ -78,6 +78,8 @@ FAULTS = (
         f"{CRASH}::test_a_hanging_partner_does_not_delay_the_others",
         "unit/delivery/lanes::test_no_more_than_the_slots_are_under_way",
         LEDGER,
+        "unit/delivery/lanes::test_partners_that_take_long_leave_memory_to_others_however_many_they_are",
+        "unit/delivery/lanes::test_a_lane_that_has_become_slow_gives_back_what_others_lack",
     ),
     fault(
         "D8",

@@ -361,6 +361,41 @@ def test_a_job_that_found_no_memory_sends_those_behind_it_away_only_when_they_wo
     assert at > NOW + 8_000
 
 
+def test_partners_that_take_long_leave_memory_to_others_however_many_they_are() -> None:
+    """Each answers after five seconds, and well: twelve with a hundred under way would be all of a partition's."""
+    bound, slow = 1_000, [lane(max_in_flight=100) for _ in range(12)]
+    for one in slow:
+        for number in range(100):
+            one.offer(number, None, NOW - 5_000)
+        for _, serial in start_all(one, NOW - 5_000):
+            one.end(serial, True, NOW)
+    for number in range(200):
+        for one in slow:
+            one.offer(number, None, NOW, free=bound - sum(each.in_flight + each.queued for each in slow))
+            start_all(one, NOW)
+    taken = sum(one.in_flight + one.queued for one in slow)
+    assert bound / 2 < taken < bound * 0.9
+    quick = lane()
+    assert [quick.offer(number, None, NOW, free=bound - taken - number) for number in range(90)] == [None] * 90
+
+
+def test_a_lane_that_has_become_slow_gives_back_what_others_lack() -> None:
+    one = lane(max_in_flight=100)
+    for number in range(1_000):
+        one.offer(number, None, NOW, free=1_000 - number)
+    start_all(one, NOW)
+    kept = len(one.queue)
+    assert kept > 800
+    gone = one.shed(NOW + 1_500, free=1_000 - one.in_flight - kept)
+    assert len(gone) > 500
+    assert [item for item, _ in gone] == list(range(1_000 - len(gone), 1_000)), "the newest ones"
+    assert one.shed(NOW + 1_500, free=1_000 - one.in_flight - len(one.queue)) == []
+    with_plenty = lane(max_in_flight=100)
+    with_plenty.queue.extend(range(500))
+    start_all(with_plenty, NOW)
+    assert with_plenty.shed(NOW + 1_500, free=8_000) == []
+
+
 def test_an_open_breaker_sends_nothing_and_then_one_at_a_time() -> None:
     limits = BreakerLimits()
     one = lane(max_in_flight=100)
