@@ -138,7 +138,8 @@ Each job ends in one receipt of `kind` `terminal`. Until then it waits; the rece
 What `error` says of a request that got no whole answer, often with a detail behind it. An answer has a `status`
 instead. What is missing on our side (a secret without a value, a name server that does not answer, no more open files)
 is no attempt: it gives no receipt, is counted in `ringback_retries_total` with the reason `ours`, and the job is tried
-again after 8 to 16 s, until it is older than `max_age`.
+again after 8 to 16 s, until it is older than `max_age`. A partner whose name cannot be looked up is then left alone
+for a while, as one [that is down](limits.md#more-jobs-than-the-limit).
 """,
     "names": """\
 What `event_name` of a record may be; an install has `install`. Every other name is a custom event. An *activity* shows

@@ -116,7 +116,10 @@ def rule(job: Job, outcome: Outcome, partner: Partner, now: int, fraction: float
     if outcome.kind == "blocked":
         return Ruling(Suppressed(outcome.error or "blocked"))
     if outcome.kind == "ours":
-        return Ruling(NotCharged(now + backoff.least + int(backoff.least * fraction)))
+        # Whose fault it is that a name cannot be looked up, nobody can tell. Nothing is charged; but to ask again for
+        # each job every few seconds would take from other partners, so the lane rests as if the partner were down.
+        healthy = False if (outcome.error or "").startswith("resolver:") else None
+        return Ruling(NotCharged(now + backoff.least + int(backoff.least * fraction)), healthy=healthy)
     if outcome.kind == "unsendable":
         return Ruling(Failed("unsendable"))
     asked = retry_after(outcome.retry_after, now, backoff.cap)

@@ -26,9 +26,11 @@ GOODBYE_SECONDS = 1.0
 class Phases:
     """How long each part of dialling took, in milliseconds; None: there was none, or it is not over."""
 
-    __slots__ = ("connect_ms", "dns_ms", "tls_ms")
+    __slots__ = ("connect_ms", "dns_ms", "looking_up", "tls_ms")
 
     def __init__(self) -> None:
+        #: Whether the name is being looked up.
+        self.looking_up = False
         self.dns_ms: float | None = None
         self.connect_ms: float | None = None
         self.tls_ms: float | None = None
@@ -51,8 +53,9 @@ class Dialler:
         begun = time.monotonic()
         infos = self._names.known(origin)
         if infos is None:
+            phases.looking_up = True
             infos = await self._names.look_up(origin)
-            phases.dns_ms = since(begun)
+            phases.looking_up, phases.dns_ms = False, since(begun)
         begun = time.monotonic()
         try:
             connected = await self._first(infos)

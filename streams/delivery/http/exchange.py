@@ -24,6 +24,8 @@ from .origins import Origin
 _NONE = Phases()
 #: Of a request that a closed wire does not write any more.
 CLOSED = Outcome("ours", None, "closed")
+#: Of a request whose time was over before the name was looked up.
+UNANSWERED = Outcome("ours", None, "resolver: no answer in time")
 
 
 class Exchange:
@@ -80,8 +82,10 @@ class Exchange:
             self._drop()
 
     def expire(self) -> None:
-        """The time is over."""
-        self._fail(Outcome("failure", None, "timeout"))
+        """The time is over. A name server that does not answer is as little the partner's fault as one that says that
+        it cannot, which most resolvers say of it after ten seconds.
+        """
+        self._fail(UNANSWERED if self._phases.looking_up else Outcome("failure", None, "timeout"))
 
     def failed(self, error: Exception) -> None:
         """The connection ended before the answer was whole, or with something that is none."""

@@ -64,6 +64,18 @@ def test_a_blocked_address_is_terminal_and_not_charged() -> None:
     assert ruling.healthy is None
 
 
+@pytest.mark.parametrize(
+    ("error", "healthy"),
+    [("resources: EMFILE", None), ("secret: missing", None), ("resolver: temporary failure", False)],
+)
+def test_a_name_that_cannot_be_looked_up_is_not_charged_and_lets_its_lane_rest(
+    error: str, healthy: bool | None
+) -> None:
+    ruling = rule(job(attempts=3), Outcome("ours", None, error), partner_named(), NOW, 0.5, BACKOFF)
+    assert isinstance(ruling.verdict, NotCharged)
+    assert ruling.healthy is healthy
+
+
 @given(st.floats(0, 0.999), st.integers(0, 10))
 def test_what_is_ours_is_not_charged_however_often(fraction: float, attempts: int) -> None:
     ours = Outcome("ours", None, "resources: EMFILE")
