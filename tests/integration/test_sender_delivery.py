@@ -149,7 +149,7 @@ async def test_poison_is_a_dead_letter_and_the_next_job_goes_on(bench: Bench, se
 
 
 async def test_poison_that_is_long_where_nobody_looks_stops_nothing(bench: Bench, settings: Settings) -> None:
-    """What is said of it would not fit into its topics, and all that was sent beside it would be sent again and again."""
+    """What is said of it would not fit into its topics; what was sent beside it would be sent again and again."""
     bench.configure(configuration([partner_named()]))
     async with Partner() as partner, sending(settings) as running:
         url = partner.url("/i")
