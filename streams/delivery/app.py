@@ -41,8 +41,10 @@ log = logs.get(__name__)
 #: How long a rebalance waits for requests under way; what takes longer is sent again by the next owner, with the
 #: same id.
 DRAIN_SECONDS = 5.0
-#: Before a session that failed is begun anew (seconds).
-RESTART_SECONDS = 1.0
+#: Before a session is begun anew (seconds), when that is the first one that failed, the second in a row and so on: what
+#: ends one after the other has the same jobs sent again and again. One that lasts for a while was well.
+RESTART_SECONDS = (1.0, 1.0, 1.0, 2.0, 4.0, 8.0, 10.0)
+WELL_SECONDS = 60.0
 #: A configuration that is there has been read after so long (seconds), unless Kafka is slow.
 PATIENCE_SECONDS = 3.0
 #: How long (seconds) one question to Kafka may take.
@@ -162,6 +164,7 @@ class Service:
         self.port = 0
         #: What the process ends with when it was told to stop.
         self.status = 0
+        self._fallen = 0
         self.sender: Sender | None = None
         self._loop = asyncio.get_running_loop()
         self._configuration: Configuration | None = None
@@ -218,7 +221,7 @@ class Service:
                 known = await asyncio.to_thread(admin.list_topics, timeout=ASK_SECONDS)
             except KafkaException as error:
                 log.warning("Kafka cannot be reached, trying again", reason=error.args[0].str())
-                await self._either(asyncio.sleep(RESTART_SECONDS))
+                await self._either(asyncio.sleep(RESTART_SECONDS[0]))
                 continue
             check_there(known.topics, wanted)
             if self.settings.instance_id:
@@ -245,7 +248,7 @@ class Service:
 
     async def _session(self) -> None:
         """From joining the group to leaving it. Returns when told to stop, or when it must be begun anew."""
-        session = Session(self)
+        session, begun = Session(self), time.monotonic()
         try:
             await session.run()
         except Fatal as error:
@@ -254,7 +257,8 @@ class Service:
             if self.stopping.is_set():
                 self.status = UNFINISHED
             self.readiness.set("assigned", False, "beginning anew")
-            await self._either(asyncio.sleep(RESTART_SECONDS))
+            self._fallen = 1 if time.monotonic() - begun > WELL_SECONDS else self._fallen + 1
+            await self._either(asyncio.sleep(before_another(self._fallen)))
 
     def start(self, sender: Sender) -> None:
         """Tell a new session's sender what is in force."""
@@ -418,6 +422,11 @@ def _raise_errors(parts: Iterable[asyncio.Future[None]]) -> None:
     for part in parts:
         if part.done():
             part.result()
+
+
+def before_another(fallen: int) -> float:
+    """How long (seconds) to wait for the next session when so many in a row have failed."""
+    return RESTART_SECONDS[min(fallen, len(RESTART_SECONDS)) - 1]
 
 
 async def _waited(event: asyncio.Event) -> None:

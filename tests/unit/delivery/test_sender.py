@@ -419,6 +419,36 @@ async def test_an_end_during_a_commit_that_fails_is_none_in_order(monkeypatch: p
     assert service.status == app.UNFINISHED
 
 
+async def test_sessions_that_fail_one_after_the_other_are_begun_anew_less_and_less_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each sends again what was under way, and what fails each time is nothing that a partner should notice often."""
+
+    class Failing:
+        def __init__(self, service: Service) -> None: ...
+
+        async def run(self) -> None:
+            raise outcomes.Fatal("too large for its topic")
+
+    waited: list[float] = []
+
+    def before_another(fallen: int, real: Callable[[int], float] = app.before_another) -> float:
+        waited.append(real(fallen))
+        return 0.0
+
+    assert app.before_another(100_000) == 10.0, "an outage may last for days"
+    monkeypatch.setattr(app, "Session", Failing)
+    monkeypatch.setattr(app, "before_another", before_another)
+    service = Service(Settings(bootstrap_servers="127.0.0.1:9"))
+    for _ in range(8):
+        await service._session()
+    assert waited == [1.0, 1.0, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
+    monkeypatch.setattr(app, "WELL_SECONDS", 0.0)
+    await service._session()
+    assert waited[-1] == 1.0
+    await service.wire.close()
+
+
 async def test_a_sender_without_its_partitions_is_not_ready() -> None:
     bench = Bench()
     readiness = probes.Readiness("assigned")
