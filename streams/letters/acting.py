@@ -39,9 +39,11 @@ class Seen:
     groups: Groups = field(default_factory=Groups)
     refusals: Refusals = field(default_factory=Refusals)
     before: int = 0
-    #: Of what is named one by one the addresses and job ids that there are letters of, and the latter if one is open.
+    #: Of what is named one by one the addresses and job ids that there are letters of; the latter if one is open; and
+    #: those whose open letters are not meant by what else is said.
     named: set[Address | str] = field(default_factory=set)
     open: set[str] = field(default_factory=set)
+    others: set[Address | str] = field(default_factory=set)
 
 
 class Acting:
@@ -68,20 +70,27 @@ class Acting:
             else:
                 seen.groups.take(*found)
         for address in set(self.asked.addresses) - seen.named:
-            seen.refusals.take(str(address), Refused("unknown"))
+            seen.refusals.take(str(address), Refused("nowhere"))
+        for name in sorted(map(str, seen.others & {*self.asked.addresses, *self.asked.job_ids})):
+            seen.refusals.take(name, Refused("other"))
 
     def letters(self, seen: Seen) -> Iterator[Found]:
         """The letters that are open. Of those that are named one by one the done ones are noted."""
         if not self.asked.names_single_ones:
             yield from self.topic.letters(self.spans, self._done, self.asked)
             return
-        for found in self.topic.letters(self.spans, Done({}), self.asked):
-            seen.named |= {found.address, found.letter.job_id or ""}
+        for found in self.topic.letters(self.spans, Done({}), self.asked.by_name):
+            names = {found.address, found.letter.job_id or ""}
+            seen.named |= names
+            is_meant = self.asked.means(*found)
             if found.address in self._done:
-                seen.before += 1
-            else:
-                seen.open.add(found.letter.job_id or "")
+                seen.before += is_meant
+                continue
+            seen.open.add(found.letter.job_id or "")
+            if is_meant:
                 yield found
+            else:
+                seen.others |= names
 
     def act(
         self, becomes: Becomes, done: Literal["replayed", "purged"], pace: Pace, timeout: float, tell: Progress

@@ -34,7 +34,10 @@ REFUSALS: dict[str, str] = {
     "ended": "it has no open dead letter{detail}; `--again` sends it once more",
     "gone": "it has ended, and the delivery topic does not hold it any more",
     "erased": "its user was erased",
+    "other": "its dead letter is not one of those that the options mean",
+    "other_job": "it is not one of those that the options mean",
     "no_letter": "it has no dead letter; a job that still waits is ended by `ringback purge`",
+    "nowhere": "no dead letter lies there",
     "unknown": "no topic holds it: the delivery topic keeps jobs for a week, receipts and dead letters for a month "
     "(unless set otherwise)",
 }

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
 from schemas.dead_letter import DeadLetter
+from schemas.job import Job
 
 from .found import Address
 
@@ -41,6 +42,11 @@ class Asked(NamedTuple):
         filters = (*self[:6], self.since, self.until)
         return not self.names_single_ones and not self.statuses and all(one is None for one in filters)
 
+    @property
+    def by_name(self) -> Asked:
+        """The same single ones, whatever else is said."""
+        return Asked(addresses=self.addresses, job_ids=self.job_ids)
+
     def means(self, at: Address, letter: DeadLetter) -> bool:
         """Whether the letter at `at` is meant."""
         told = (letter.kind, letter.reason, letter.partner, letter.postback_id, letter.app_id, letter.event)
@@ -48,7 +54,19 @@ class Asked(NamedTuple):
             return False
         if (self.since is not None and letter.at < self.since) or (self.until is not None and letter.at >= self.until):
             return False
-        status = letter.status
-        if self.statuses and (status is None or not any(low <= status <= high for low, high in self.statuses)):
+        if not self._has(letter.status):
             return False
         return not self.names_single_ones or at in self.addresses or letter.job_id in self.job_ids
+
+    def means_job(self, job: Job, ended_at: int, status: int | None) -> bool:
+        """Whether what is said holds of a job that is named, and ended without a letter. `since` is about where it is
+        looked for.
+        """
+        told = ("job", None, job.partner, job.postback_id, job.app_id, job.event)
+        if any(wanted is not None and wanted != is_now for wanted, is_now in zip(self, told, strict=False)):
+            return False
+        return self._has(status) and (self.until is None or ended_at < self.until)
+
+    def _has(self, status: int | None) -> bool:
+        """Whether it is one of the statuses."""
+        return not self.statuses or (status is not None and any(low <= status <= high for low, high in self.statuses))

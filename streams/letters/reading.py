@@ -24,6 +24,8 @@ from .found import Address, Done, Found
 
 #: The clocks of who writes letters may differ by so much (ms): from so much earlier on is read.
 SKEW = 600_000
+#: A job that is named is looked for so long before (ms) the time that is asked for.
+EARLIER = 86_400_000
 #: A sender's transaction is over, or aborted by the coordinator, after so long (seconds) at most.
 SETTLED_SECONDS = 20.0
 ASK_SECONDS = 10.0
@@ -63,7 +65,10 @@ class DeadLetters:
                     f"there is no dead letter {wrong[0]}: {self.topic} has the partitions 0 to {self.partitions - 1}",
                     "`ringback dlq ls --each` lists letters with their addresses",
                 )
-        since = None if asked.since is None else asked.since - SKEW
+        # An open letter of a job that is named must be seen, also when the job is asked for expressly: without a note
+        # it would stay open, and be replayed once more.
+        earlier = SKEW + EARLIER if asked.job_ids else SKEW
+        since = None if asked.since is None else asked.since - earlier
         spans = self.scanner.spans([(self.topic, number) for number in numbers], since)
         if asked.job_ids:
             return spans

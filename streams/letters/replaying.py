@@ -17,9 +17,7 @@ from .again import Fresh, Place, Record, Refused
 from .found import Found
 from .pace import Pace
 from .portions import Portion
-
-#: A job that ended otherwise is looked for so long before (ms) the time that is asked for.
-EARLIER = 86_400_000
+from .reading import EARLIER
 
 
 class Replaying(Acting):
@@ -83,6 +81,10 @@ class Replaying(Acting):
             if isinstance(job, Job):
                 yield job
 
+    def _is_meant(self, job: Job, known: ended.Known) -> bool:
+        end = known.ended(job.job_id)
+        return end is not None and self.asked.means_job(job, end.at, end.status)
+
     def _standing(self, names: kafka.Topics, ended_too: bool) -> dict[str, Refused]:
         """Why jobs that are named and have no open letter are not sent; notes those that are."""
         seen = self.seen.open if ended_too else self.seen.named
@@ -94,6 +96,7 @@ class Replaying(Acting):
         standing = {job_id: known.standing(job_id) or Refused("unknown") for job_id in sorted(wanted)}
         if ended_too:
             over = [job_id for job_id, refused in standing.items() if refused.word == "ended"]
-            self.jobs = {job_id: known.jobs[job_id] for job_id in over if job_id in known.jobs}
-            standing |= {job_id: Refused("gone") for job_id in over}
+            lying = {job_id: known.jobs[job_id] for job_id in over if job_id in known.jobs}
+            self.jobs = {job_id: one for job_id, one in lying.items() if self._is_meant(one.job, known)}
+            standing |= {job_id: Refused("other_job" if job_id in lying else "gone") for job_id in over}
         return {job_id: refused for job_id, refused in standing.items() if job_id not in self.jobs}

@@ -201,7 +201,7 @@ def test_purged_letters_are_gone_and_poison_and_strangers_records_are_shown_safe
     assert "say --yes" in err
     status, out, err = ringback("dlq", "purge", "1:0", "1:77", "--yes")
     assert (status, out) == (1, "purged 1\n")
-    assert "1 not purged (1:77): no topic holds it" in err
+    assert "1 not purged (1:77): no dead letter lies there" in err
     status, out, err = ringback("dlq", "purge", "--all", "--yes")
     assert (status, out) == (0, "purged 1\n")
     status, out, err = ringback("dlq", "ls")
@@ -227,11 +227,38 @@ def test_what_cannot_be_done_is_said(bench: Bench, ringback: Run, settings: Sett
         (("ls", "--from", "2026-01-02", "--to", "2026-01-01"), 2, "nothing lies between"),
         (("replay", "--all", "--rate", "fast"), 2, "write 50/s"),
         (("replay", "job-9"), 1, "1 not replayed (job-9): no topic holds it"),
+        (("replay", "0:9"), 1, "1 not replayed (0:9): no dead letter lies there"),
         (("purge", "job-9"), 1, "1 not purged (job-9): it has no dead letter"),
     ):
         found, out, err = ringback("dlq", *arguments)
         assert (found, out) == (status, ""), (arguments, err)
         assert words in err, arguments
+
+
+async def test_a_letter_that_is_named_and_not_meant_by_the_other_options_is_left_alone(
+    bench: Bench, settings: Settings, dlq: Command
+) -> None:
+    async with Partner() as partner, sending(settings):
+        partner.answer("/i", Answer(status=500))
+        bench.decide([job_for(partner.url("/i"), 1, retry_attempts=0), job_for(partner.url("/well"), 2)])
+        await ended(bench, 2)
+        _, out, _ = await dlq("ls", "--each", "--format", "json")
+        address = json.loads(out)["address"]
+        for again in ((), ("--again", "--yes")):
+            for options in (("--partner", "other"), ("--status", "404"), ("--to", "2026-01-01"), ("--kind", "input")):
+                status, out, err = await dlq("replay", "job-1", address, *options, *again)
+                assert (status, out) == (1, ""), err
+                assert f"2 not replayed ({address}, job-1): its dead letter is not one of those that" in err, err
+        status, out, err = await dlq("purge", address, "--kind", "input")
+        assert (status, out) == (1, ""), err
+        assert f"1 not purged ({address}): its dead letter is not one of those that the options mean" in err
+        status, out, err = await dlq("replay", "job-2", "--again", "--yes", "--partner", "other")
+        assert (status, out) == (1, ""), err
+        assert "1 not replayed (job-2): it is not one of those that the options mean" in err
+        status, out, err = await dlq("replay", "job-1", "--again", "--yes", "--partner", "acme", "--since", "1h")
+        assert (status, out) == (0, "replayed 1\n"), err
+        await ended(bench, 3)
+        assert partner.job_ids() == ["job-1", "job-2", "job-1"]
 
 
 def write_inputs(bench: Bench, *letters: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from streams.letters import groups
 from streams.letters.asked import Asked
 from streams.letters.found import Address
 from streams.letters.groups import Groups
+from tests.support.sending import job_for
 
 NAMES = st.sampled_from(["a", "b"])
 
@@ -71,6 +72,18 @@ def test_every_filter_must_hold(asked: Asked, at: Address, one: DeadLetter) -> N
     assert named.means(at, one) == (wanted and (at == Address(0, 1) or one.job_id == "a"))
     assert asked.is_everything == (asked == Asked(addresses=frozenset(), job_ids=frozenset()))
     assert not named.is_everything
+
+
+@given(questions, st.integers(0, 20), st.integers(199, 700) | st.none(), NAMES)
+def test_of_a_job_without_a_letter_all_must_hold_that_can(asked: Asked, at: int, status: int | None, name: str) -> None:
+    job = job_for("http://partner.example/", 1, partner=name, postback_id=name, app_id=name, event=name)
+    assert asked.means_job(job, at, status) == (
+        asked.kind != "input"
+        and asked.reason is None
+        and {asked.partner, asked.postback, asked.app, asked.event} <= {None, name}
+        and (not asked.statuses or status in {*range(400, 405), *range(500, 600)})
+        and (asked.until is None or at < asked.until)
+    )
 
 
 @given(st.lists(st.tuples(addresses, letters)))
