@@ -42,6 +42,11 @@ class ConfigurationFollower:
         return self._current
 
     @property
+    def is_empty(self) -> bool:
+        """Whether the topic has been read to its end and no good generation was there."""
+        return self._current is None and not self._catching_up
+
+    @property
     def alive(self) -> bool:
         """Whether the topic is being followed; false before `start` and after `stop`."""
         return self._follower.alive

@@ -47,6 +47,8 @@ RESTART_SECONDS = (1.0, 1.0, 1.0, 2.0, 4.0, 8.0, 10.0)
 WELL_SECONDS = 60.0
 #: A configuration that is there has been read after so long (seconds), unless Kafka is slow.
 PATIENCE_SECONDS = 3.0
+NOTHING_APPLIED = "there is no configuration yet, and nothing to do before `ringback apply DIR` writes one"
+NOTHING_READ = "the configuration could not be read yet: Kafka is away, or nothing was ever applied; waiting"
 #: How long (seconds) one question to Kafka may take.
 ASK_SECONDS = 5.0
 #: Without an answer about pauses for so long (seconds), jobs are sent; a pause takes effect when it is heard of.
@@ -204,11 +206,14 @@ class Service:
 
     async def _know_configuration(self) -> None:
         log.info("reading the configuration")
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._either(self._first.wait()), PATIENCE_SECONDS)
-        if not self._first.is_set() and not self.stopping.is_set():
-            log.info("there is no configuration yet, and nothing to do before `ringback apply DIR` writes one")
-            await self._either(self._first.wait())
+        told = ""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._either(self._first.wait()), PATIENCE_SECONDS)
+            if self._first.is_set() or self.stopping.is_set():
+                return
+            if told != (told := NOTHING_APPLIED if self._follower.is_empty else NOTHING_READ):
+                log.info(told)
 
     async def _topics_there(self) -> None:
         """Raises `Stop` when a topic is missing: to wait for it would look as if there were nothing to do."""

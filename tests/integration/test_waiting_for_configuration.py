@@ -22,6 +22,13 @@ def test_it_ends_in_order_while_it_waits_for_a_configuration(settings: Settings,
     assert "Traceback" not in process.output()
 
 
+def test_a_sender_without_kafka_does_not_say_that_there_is_no_configuration(start: Start) -> None:
+    sender = start("sender", RINGBACK_BOOTSTRAP_SERVERS="127.0.0.1:9")
+    eventually(lambda: "the configuration could not be read yet: Kafka is away" in sender.output(), within=60)
+    assert "there is no configuration yet" not in sender.output()
+    assert sender.end(10) == 0, sender.output()
+
+
 def test_a_sender_without_its_topics_ends_with_the_remedy(settings: Settings, start: Start, tmp_path: Path) -> None:
     (tmp_path / "apps.yaml").write_text("apps: [{id: game, project: p, platform: android}]\n")
     applied = start("apply", str(tmp_path / "apps.yaml"))
