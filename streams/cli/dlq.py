@@ -59,8 +59,7 @@ def ls(
         count = _each(left, as_) if each else _groups(left, as_)
     if not count:
         output.say(f"no dead letters{'' if asked.is_everything else ' that match'}; they are {topic.kept}")
-        for hint in _hints(loaded, admin, asked, timeout):
-            output.say(hint)
+        letters.doubt(loaded, admin, asked, timeout)
     aside(topic, done.counts)
 
 
@@ -121,25 +120,6 @@ def _each(left: Iterator[Found], as_: Format) -> int:
             print(shown.padded(shown.EACH))
         print(shown.padded([printable(cell) for cell in shown.each_row(one)]))
     return count
-
-
-def _hints(loaded: Settings, admin: AdminClient, asked: Asked, timeout: float) -> Iterator[str]:
-    """Names in a filter that the configuration does not have."""
-    from streams.cli.configuration import current
-    from streams.config.problems import did_you_mean
-
-    given = {"partner": asked.partner, "postback": asked.postback, "app": asked.app}
-    if not any(given.values()):
-        return
-    live = current(loaded, admin, timeout)
-    if live is None:
-        return
-    known = {"partner": live.partners, "postback": live.postbacks, "app": live.apps}
-    for what, name in given.items():
-        names = [one.id for one in known[what]]  # type: ignore[attr-defined]
-        if name is not None and name not in names:
-            guess = did_you_mean(name, names)
-            yield f"no {what} {printable(name)} is configured" + (f": {guess}" if guess else "")
 
 
 @app.command("show")

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from streams.cli import output
+from streams.cli import output, written
 from streams.errors import USAGE, Stop
 
 if TYPE_CHECKING:
+    from confluent_kafka.admin import AdminClient
+
     from streams.letters.asked import Asked
     from streams.letters.found import Address
+    from streams.settings import Settings
 
 Kinds = Literal["job", "input"]
 Format = Literal["table", "json"]
@@ -44,6 +47,8 @@ Names = Annotated[
     typer.Argument(metavar="[ID|PARTITION:OFFSET]...", help="Single ones: by job id, or by address (`ls --each`)."),
 ]
 
+#: As a shell says that a command was ended by Ctrl-C.
+INTERRUPTED = 130
 #: So many letters are acted on without asking.
 UNASKED = 100
 TELL_SECONDS = 0.5
@@ -73,7 +78,8 @@ def asked(
     if reason is not None and reason not in REASONS:
         raise Stop(f"--reason {output.printable(reason)}: expected one of {', '.join(REASONS)}", exit_code=USAGE)
     addresses, job_ids = singles(names or ())
-    begin, end = (_since(since, SystemClock().now()) if since else _moment("--from", first)), _moment("--to", last)
+    begin = written.since(since, SystemClock().now()) if since else written.moment("--from", first)
+    end = written.moment("--to", last)
     if begin is not None and end is not None and begin >= end:
         raise Stop("nothing lies between the two times: --to is not after the other", exit_code=USAGE)
     return asking.Asked(
@@ -83,7 +89,7 @@ def asked(
         postback=postback,
         app=app,
         event=event,
-        statuses=tuple(_status(one) for part in status or () for one in part.split(",")),
+        statuses=written.statuses(status or ()),
         since=begin,
         until=end,
         addresses=frozenset(addresses),
@@ -99,50 +105,16 @@ def singles(names: Sequence[str]) -> tuple[list[Address], list[str]]:
     return [at for _, at in parsed if at is not None], [name for name, at in parsed if at is None]
 
 
-def _since(written: str, now: int) -> int | None:
-    from streams.settings import parse_duration
-
-    try:
-        return now - parse_duration(written)
-    except ValueError:
-        return _moment("--since", written)
-
-
-def _moment(option: str, written: str) -> int | None:
-    from schemas import times
-
-    if not written:
-        return None
-    text = f"{written}T00:00:00Z" if len(written) == len("2026-01-02") and written.count("-") == 2 else written
-    try:
-        return times.parse(text)
-    except times.UnreadableTimeError:
-        wanted = "2h, or 2026-01-02T03:04:05Z" if option == "--since" else "2026-01-02T03:04:05Z"
-        raise Stop(
-            f"{option} {output.printable(written)}: expected a time, such as {wanted}", exit_code=USAGE
-        ) from None
-
-
-def _status(written: str) -> tuple[int, int]:
-    from streams.config.kinds import Statuses
-
-    try:
-        found: tuple[int, int] = Statuses().read(written.strip())
-    except ValueError:
-        raise Stop(f"--status {output.printable(written)}: write 404, 5xx or 500-599", exit_code=USAGE) from None
-    return found
-
-
-def rate(written: str) -> float | None:
+def rate(text: str) -> float | None:
     """A rate in letters a second; None when none is written. Raises `Stop`."""
     from streams.config.kinds import Rate
 
-    if not written:
+    if not text:
         return None
     try:
-        found: float = Rate().read(written)
+        found: float = Rate().read(text)
     except ValueError:
-        raise Stop(f"--rate {output.printable(written)}: write 50/s or 1000/m", exit_code=USAGE) from None
+        raise Stop(f"--rate {output.printable(text)}: write 50/s or 1000/m", exit_code=USAGE) from None
     return found
 
 
@@ -156,13 +128,37 @@ def choose(found: Asked, everything: bool) -> None:
         )
 
 
+def doubt(loaded: Settings, admin: AdminClient, asked: Asked, timeout: float) -> None:
+    """Say which names in a filter the configuration does not have."""
+    from streams.cli.configuration import current
+    from streams.tail import meant
+
+    given = {"partner": asked.partner, "postback": asked.postback, "app": asked.app}
+    live = current(loaded, admin, timeout) if any(given.values()) else None
+    if live is None:
+        return
+    known = {"partner": meant.partners(live), "postback": meant.postbacks(live), "app": meant.apps(live)}
+    for what, name in given.items():
+        if name is None:
+            continue
+        for said in meant.meant(what, [name], known[what]).doubts:
+            output.say(output.printable(said))
+        if known[what].get(name, name) != name:
+            output.say(f"{output.printable(name)} is an alias: letters have the partner's id, {known[what][name]}")
+
+
 def sure(question: str, yes: bool) -> None:
     """Ask, unless the user has said yes. Raises `Stop` when it is a no, or there is nobody to ask."""
     if yes:
         return
     if not sys.stdin.isatty():
         raise Stop(f"{question} Nothing was done: there is no terminal to ask on", "say --yes", USAGE)
-    if not typer.confirm(f"ringback: {question}", err=True):
+    try:
+        agreed = typer.confirm(f"ringback: {question}", err=True)
+    except typer.Abort:
+        print(file=sys.stderr)
+        raise Stop("nothing was done", exit_code=INTERRUPTED) from None
+    if not agreed:
         raise Stop("nothing was done", exit_code=USAGE)
 
 

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from streams.letters.portions import Refusals
     from streams.settings import Settings
 
-#: As a shell says that a command was ended by Ctrl-C.
-INTERRUPTED = 130
-
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 
 
@@ -66,6 +63,8 @@ def replay(
         act.prepare(live, again, render, tell)
     count = act.seen.groups.total + len(act.jobs)
     _preview(act.seen, act.jobs, "replayed", dry_run or not count)
+    if not count:
+        letters.doubt(loaded, admin, asked, timeout)
     for line in _paused(loaded, act):
         output.say(line)
     refusals = act.seen.refusals
@@ -101,6 +100,8 @@ def purge(
         act.prepare()
     count = act.seen.groups.total
     _preview(act.seen, {}, "purged", dry_run or not count)
+    if not count:
+        letters.doubt(loaded, admin, asked, timeout)
     if count and not dry_run:
         letters.sure(f"purge {count:,}? They are listed and replayed no more.", yes)
         _do(act, lambda tell: act.do(Pace(), timeout, tell), "purged", count)
@@ -161,7 +162,7 @@ def _do(act: Acting, step: Callable[[Progress], None], done: str, count: int) ->
     except KeyboardInterrupt:
         bar.end()
         output.say(f"broken off, {act.count:,} of {count:,} {done}; the same command does the rest")
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(letters.INTERRUPTED) from None
     except Stop:
         bar.end()
         output.say(f"{act.count:,} of {count:,} {done}")

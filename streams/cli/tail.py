@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from streams.cli import output, start
+from streams.cli import output, start, written
 from streams.cli.output import printable
 from streams.errors import USAGE, Stop
 
 if TYPE_CHECKING:
     from schemas.config import Configuration
     from streams.settings import Settings
-    from streams.tail.asked import Asked, Range
+    from streams.tail.asked import Asked
     from streams.tail.following import Found
 
 Format = Literal["line", "json"]
@@ -39,7 +39,7 @@ def tail(
     event: Annotated[Names | None, typer.Option(help="Only of this derived event: `payment_ca`.")] = None,
     outcome: Annotated[Names | None, typer.Option(help="delivered, failed, suppressed or expired.")] = None,
     kind: Annotated[Names | None, typer.Option(help="attempt or terminal: each attempt, or each job's end.")] = None,
-    status: Annotated[Names | None, typer.Option(help="The answer's status: 404, 5xx or 500-503.")] = None,
+    status: Annotated[Names | None, typer.Option(help="The answer's status: 404, 5xx, 500-599. Repeatable.")] = None,
     job: Annotated[Names | None, typer.Option(metavar="ID", help="Only of this job.")] = None,
     record: Annotated[Names | None, typer.Option(metavar="ID", help="Only of this input record.")] = None,
     since: Annotated[
@@ -67,11 +67,11 @@ def tail(
     """
     from streams.clock import SystemClock
 
-    begin = _since(since, SystemClock().now())
+    begin = written.since(since, SystemClock().now())
     named = {
         "outcomes": _words("--outcome", outcome),
         "kinds": _words("--kind", kind),
-        "statuses": _statuses(status or []),
+        "statuses": written.statuses(status or ()),
         "events": frozenset(event or ()),
         "jobs": frozenset(job or ()),
         "records": frozenset(record or ()),
@@ -107,42 +107,14 @@ def _found(receipts: object, count: int | None, begin: int | None, waits: bool) 
         yield from receipts.follow(from_start=count is None and begin is not None)
 
 
-def _since(written: str, now: int) -> int | None:
-    from schemas import times
-    from streams.settings import parse_duration
-
-    if not written:
-        return None
-    for reads in (lambda text: now - parse_duration(text), times.parse):
-        try:
-            return int(reads(written))
-        except ValueError:
-            continue
-    raise Stop(f"--since {written}: expected a duration as 10m, or a time as 2026-01-31T00:00:00Z", exit_code=USAGE)
-
-
-def _words(option: str, written: Names | None) -> frozenset[str]:
+def _words(option: str, given: Names | None) -> frozenset[str]:
     from streams.tail.asked import KINDS, OUTCOMES
 
     known = OUTCOMES if option == "--outcome" else KINDS
-    for one in written or ():
+    for one in given or ():
         if one not in known:
             raise Stop(f"{option} {one}: expected {' or '.join(known)}", exit_code=USAGE)
-    return frozenset(written or ())
-
-
-def _statuses(written: Names) -> tuple[Range, ...]:
-    from pydantic_core import PydanticCustomError
-
-    from streams.config.kinds import Statuses
-
-    found = []
-    for one in written:
-        try:
-            found.append(Statuses().read(one))
-        except PydanticCustomError as error:
-            raise Stop(f"--status {one}: {error.message()}", "write 404, 5xx or 500-503", USAGE) from None
-    return tuple(found)
+    return frozenset(given or ())
 
 
 def _configured(
@@ -156,8 +128,8 @@ def _configured(
     live = _live(settings, timeout)
     found = {}
     known = (("partner", partner, meant.partners), ("postback", postback, meant.postbacks), ("app", app, meant.apps))
-    for what, written, of in known:
-        one = meant.meant(what, written, of(live) if live else {name: name for name in written})
+    for what, given, of in known:
+        one = meant.meant(what, given, of(live) if live else {name: name for name in given})
         found[f"{what}s"] = one.names
         for doubt in one.doubts:
             output.say(printable(doubt))

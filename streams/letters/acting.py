@@ -80,7 +80,7 @@ class Acting:
             yield from self.topic.letters(self.spans, self._done, self.asked)
             return
         for found in self.topic.letters(self.spans, Done({}), self.asked.by_name):
-            names = {found.address, found.letter.job_id or ""}
+            names: set[Address | str] = {found.address, found.letter.job_id or ""}
             seen.named |= names
             is_meant = self.asked.means(*found)
             if found.address in self._done:

@@ -213,6 +213,7 @@ def test_purged_letters_are_gone_and_poison_and_strangers_records_are_shown_safe
 
 
 def test_what_cannot_be_done_is_said(bench: Bench, ringback: Run, settings: Settings) -> None:
+    bench.configure(configuration([partner_named(aliases=("ac",))], [postback_named()], generation=2))
     for arguments, status, words in (
         (("replay",), 2, "which dead letters?"),
         (("purge",), 2, "which dead letters?"),
@@ -221,6 +222,10 @@ def test_what_cannot_be_done_is_said(bench: Bench, ringback: Run, settings: Sett
         (("show", "99:1"), 1, "has the partitions 0 to 3"),
         (("show", "0:1"), 1, "there is no dead letter 0:1"),
         (("ls", "--partner", "acmee"), 0, "did you mean acme?"),
+        (("replay", "--partner", "acmee"), 0, "there is no partner acmee in the configuration; did you mean acme?"),
+        (("purge", "--postback", "other"), 0, "there is no postback other in the configuration"),
+        (("replay", "--partner", "ac"), 0, "ac is an alias: letters have the partner's id, acme"),
+        (("ls", "--partner", "ac"), 0, "ac is an alias: letters have the partner's id, acme"),
         (("ls", "--status", "9xy"), 2, "write 404, 5xx or 500-599"),
         (("ls", "--since", "soon"), 2, "expected a time"),
         (("ls", "--reason", "bad"), 2, "expected one of undecodable"),

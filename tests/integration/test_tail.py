@@ -101,6 +101,7 @@ def test_what_is_there_comes_in_order_whole_and_filtered(bench: Bench, settings:
     asked = {
         ("-n", "3"): everything[-3:],
         ("-n", "3", "--status", "5xx"): ["job-34", "job-36", "job-38"],
+        ("-n", "3", "--status", "404,5xx"): ["job-34", "job-36", "job-38"],
         ("-n", "0"): [],
         ("-n", "100"): everything,
         ("--no-follow", "--partner", "acme ads", "--outcome", "delivered"): everything[1::2],
@@ -109,6 +110,8 @@ def test_what_is_there_comes_in_order_whole_and_filtered(bench: Bench, settings:
         ("--no-follow", "--kind", "terminal"): [],
         ("--no-follow", "--since", str((NOW - 3_600_000 + 30_000) / 1000)): everything[30:],
         ("--no-follow", "--since", "1s"): [],
+        ("--no-follow", "--since", "2001-01-02"): everything,
+        ("--no-follow", "--since", "2999-12-31"): [],
     }
     for arguments, wanted in asked.items():
         status, said, _ = ringback("tail", "--format", "json", *arguments)
