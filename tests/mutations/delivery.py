@@ -143,6 +143,17 @@ MUTATIONS: tuple[Mutation, ...] = (
         ("tests/unit/delivery/test_outcomes.py::test_after_a_broker_was_away_an_abort_ends_the_session",),
     ),
     Mutation(
+        "D5",
+        "pauses that grow between sessions that fail one after the other",
+        APP,
+        "WELL_SECONDS else self._fallen + 1",
+        "WELL_SECONDS else 1",
+        (
+            "tests/unit/delivery/test_sender.py::"
+            "test_sessions_that_fail_one_after_the_other_are_begun_anew_less_and_less_often",
+        ),
+    ),
+    Mutation(
         "D6",
         "polling while there is no room",
         CONSUMER,

@@ -362,6 +362,22 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "D18",
+        "a look-up that is not answered in time left uncharged",
+        EXCHANGE,
+        "UNANSWERED if self._phases.looking_up else ",
+        "",
+        (f"{AT_WIRE}::test_a_resolver_that_hangs_delays_nobody_else",),
+    ),
+    Mutation(
+        "D18",
+        "the rest of a lane whose name cannot be looked up",
+        RETRY,
+        'healthy = False if (outcome.error or "").startswith("resolver:") else None',
+        "healthy = None",
+        (f"{AT_RETRY}::test_a_name_that_cannot_be_looked_up_is_not_charged_and_lets_its_lane_rest",),
+    ),
+    Mutation(
+        "D18",
         "an end of the process that does not wait for a look-up",
         NAMES,
         "daemon=True",
