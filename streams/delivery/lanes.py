@@ -188,7 +188,7 @@ class Lane(Generic[T]):
         soon given back, and until then nothing is read. `waiting` is the memory left for jobs before their time, of
         which a lane that needs it has twice what is left for others.
         """
-        has_memory = free is None or (free > 1 and (self._is_quick(now) or 2 * (self.in_flight + 1) <= free))
+        has_memory = free is None or (free > 1 and (2 * (self.in_flight + 1) <= free or self._is_quick(now)))
         if reserved is None and has_memory and self._is_free(now) and (not self._gap or self._schedule.free <= now):
             # All that follows says the same then, at three times the cost; most jobs come to a lane like that.
             self.queue.append(item)
