@@ -1,9 +1,9 @@
 """Ctrl-C and its kin, so that a command may be ended at any moment and still leaves nothing behind.
 
 The first signal raises `Interrupted` wherever the main thread stands, except within `held`, where it waits for the end
-of the block: there things are made that somebody must know of to take them away again. No later one raises anything,
-and none does within `closing`: whoever cleans up is not interrupted, and sees in `hurry` that the user has lost
-patience.
+of the block: there things are made that somebody must know of to take them away again. Nor does it where Python would
+swallow it (a finaliser), but a moment later. No later signal raises anything, and none does within `closing`: whoever
+cleans up is not interrupted, and sees in `hurry` that the user has lost patience.
 """
 
 from __future__ import annotations
@@ -17,6 +17,12 @@ from types import FrameType
 EXIT_STATUS = 130
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+#: Within these functions an exception is printed and forgotten: finalisers, and what forgets the lock of a module that
+#: has been imported (`importlib._bootstrap`).
+SWALLOWING = frozenset({"__del__", "cb"})
+#: So much later (seconds) it is tried once more.
+ONCE_MORE_S = 0.01
 
 
 class Interrupted(BaseException):
@@ -43,8 +49,8 @@ class Interrupts:
                 signal.signal(number, self._asked)
 
     def check(self) -> None:
-        """Raises `Interrupted` when somebody has asked. For loops: an exception that a signal raises inside of a
-        finaliser is swallowed by Python.
+        """Raises `Interrupted` when somebody has asked. For loops: an exception that a signal raises may be swallowed
+        by who catches everything.
         """
         if self.asked and not self._over and not self._held:
             raise Interrupted
@@ -79,4 +85,13 @@ class Interrupts:
         if self._over or self.asked > 1:
             self.hurry = True
         else:
-            self.check()
+            self._raise(number, frame)
+
+    def _raise(self, number: int, frame: FrameType | None) -> None:
+        while frame is not None:
+            if frame.f_code.co_name in SWALLOWING:
+                signal.signal(signal.SIGALRM, self._raise)
+                signal.setitimer(signal.ITIMER_REAL, ONCE_MORE_S)
+                return
+            frame = frame.f_back
+        self.check()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -13,7 +15,7 @@ from streams.demo.interrupts import SIGNALS, Interrupted, Interrupts
 @pytest.fixture
 def interrupts() -> Iterator[Interrupts]:
     # As a terminal starts it, however the tests were started.
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (*SIGNALS, signal.SIGALRM)}
     made = Interrupts()
     made.install()
     yield made
@@ -59,6 +61,26 @@ def test_within_held_it_waits_for_the_end_of_the_block(interrupts: Interrupts) -
     with pytest.raises(Interrupted):
         block()
     assert done == ["the rest of the block"]
+
+
+def test_where_python_would_swallow_it_it_waits_a_moment(
+    interrupts: Interrupts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swallowed: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", swallowed.append)
+
+    class Dying:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    def wait() -> None:
+        Dying()
+        time.sleep(10)
+
+    with pytest.raises(Interrupted):
+        wait()
+    assert not swallowed
+    assert interrupts.asked == 1
 
 
 def test_who_cleans_up_is_not_interrupted_but_told(interrupts: Interrupts) -> None:
