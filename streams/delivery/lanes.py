@@ -86,6 +86,8 @@ class Lane(Generic[T]):
         self._next_slot = 0.0
         self._gap = 0.0
         self._schedule = Schedule()
+        #: To then was moved what was late, and all that waits with it.
+        self._postponed = 0
         self.configure(partner, share, part)
 
     def configure(self, partner: Partner, share: float, part: Part | None = None) -> None:
@@ -283,10 +285,14 @@ class Lane(Generic[T]):
         return max(self._schedule.free, begins + len(self.queue) * self._reserved_spacing())
 
     def _postpone(self, now: int) -> int:
-        """The lane is behind its schedule: so much later is all that waits. What is queued lasts for longer."""
-        by = max(1, int(min(self.limits.soon, self.wait(now)) * 3 / 4))
-        self._schedule.move(by, now)
-        return now + by
+        """The lane is behind its schedule: so much later is all that waits. What is queued lasts for longer. However many
+        come late, and however late: were it moved by each of them, nobody would come when the queue is done.
+        """
+        until = now + max(1, int(min(self.limits.soon, self.wait(now)) * 3 / 4))
+        if until > self._postponed:
+            self._schedule.move(until - max(now, self._postponed), now)
+            self._postponed = until
+        return until
 
     def _now_blocked(self, before: int, now: int) -> None:
         """It was blocked until `before`, and is so for longer now, or shorter: the schedule moves with it."""

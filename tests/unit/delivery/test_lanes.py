@@ -205,6 +205,15 @@ def test_a_lane_that_is_behind_its_schedule_moves_all_of_it() -> None:
     assert one.offer(99, Reserved(NOW + 60_000, NOW + 1), NOW + 2) == NOW + 60_000, "who was told is not told again"
 
 
+def test_those_that_come_much_too_late_move_the_others_by_what_the_queue_lasts_for_and_no_more() -> None:
+    one = lane(rate_limit=1.0)
+    came = [one.offer(number, Reserved(NOW - 100_000, NOW - 200_000), NOW, waiting=0) for number in range(50)]
+    assert {at for at in came if at is not None} == {NOW + 6_000}
+    assert one.offer(99, Reserved(NOW + 60_000, NOW - 1), NOW + 1) == NOW + 66_000
+    assert one.offer(51, Reserved(NOW - 100_000, NOW - 200_000), NOW + 2_000, waiting=0) == NOW + 8_000
+    assert one.offer(99, Reserved(NOW + 60_000, NOW - 1), NOW + 2_001) == NOW + 68_000, "it is still as long"
+
+
 def test_what_comes_late_waits_for_its_new_turn_in_memory() -> None:
     count = Count()
     one: Lane[int] = Lane(partner_named(rate_limit=1.0), LIMITS, waiting=count)
