@@ -86,8 +86,8 @@ class Lane(Generic[T]):
         self._next_slot = 0.0
         self._gap = 0.0
         self._schedule = Schedule()
-        #: To then was moved what was late, and all that waits with it.
-        self._postponed = 0
+        #: To then all that waits was moved because of those that came late; those that came since take so long (ms).
+        self._postponed, self._owed = 0, 0.0
         self.configure(partner, share, part)
 
     def configure(self, partner: Partner, share: float, part: Part | None = None) -> None:
@@ -285,13 +285,18 @@ class Lane(Generic[T]):
         return max(self._schedule.free, begins + len(self.queue) * self._reserved_spacing())
 
     def _postpone(self, now: int) -> int:
-        """The lane is behind its schedule: so much later is all that waits. What is queued lasts for longer. However many
-        come late, and however late: were it moved by each of them, nobody would come when the queue is done.
+        """The lane is behind its schedule: this one comes later, before what is queued is done, and so does all that
+        waits; but not twice for the same time. Where there is no memory for a longer queue, only when so many came late
+        as there is time for until then: they have missed their turn, and others went for them. Else nobody would come
+        when the queue is done.
         """
-        until = now + max(1, int(min(self.limits.soon, self.wait(now)) * 3 / 4))
-        if until > self._postponed:
-            self._schedule.move(until - max(now, self._postponed), now)
-            self._postponed = until
+        wait = self.wait(now)
+        until = now + max(1, int(min(self.limits.soon, wait) * 3 / 4))
+        by = until - max(now, self._postponed)
+        self._owed += self._reserved_spacing()
+        if by > 0 and (wait > self.limits.soon or self._owed >= by):
+            self._schedule.move(by, now)
+            self._postponed, self._owed = until, 0.0
         return until
 
     def _now_blocked(self, before: int, now: int) -> None:

@@ -13,8 +13,10 @@ from typing import NamedTuple
 
 from .runs import METADATA_LIMIT, decode_runs, encode_runs, fitting, ranges
 
-#: What is needed at most, whatever ends first: for each unfinished offset, and for each run of them (characters).
+#: What is needed at most, whatever ends first: for each unfinished offset, and for each run of them (characters). Or
+#: for each offset from the first to the last of them, and for what is behind.
 FOR_EACH, FOR_EACH_RUN = 0.4, 4
+FOR_EACH_BETWEEN, FOR_REST = 1 / 6, 24
 
 
 class Position(NamedTuple):
@@ -117,7 +119,11 @@ class Tracker:
         """So many characters of metadata hold what is to be told of the jobs that are unfinished, whatever ends
         first.
         """
-        return FOR_EACH * len(self._unfinished) + FOR_EACH_RUN * self.runs
+        if not self._unfinished:
+            return 0.0
+        between = self._unfinished[-1] - self._unfinished[0] + 1
+        runs = FOR_EACH * len(self._unfinished) + FOR_EACH_RUN * self.runs
+        return min(runs, FOR_EACH_BETWEEN * between + FOR_REST)
 
     def pressed(self, reserve: int) -> bool:
         """Whether `reserve` more jobs could make the metadata too long: then nothing more may be taken for now.

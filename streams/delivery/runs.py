@@ -15,6 +15,7 @@ import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from operator import itemgetter
 
 #: Kafka's default limit for the metadata of an offset is 4,096; the commit that is over it fails, for ever.
 METADATA_LIMIT = 4_095
@@ -26,6 +27,8 @@ _VALUE = {character: value for value, character in enumerate(_ALPHABET)}
 _BITS = 6
 #: Whole characters, and whole bytes.
 _WHOLE = 24
+#: What a segment takes at most beside its lengths, and its bits.
+_LENGTHS_BEGIN, _BITS_BEGIN = 1, 6
 _SEGMENT = re.compile(r"([.!])([A-Za-z0-9_-]*)")
 
 
@@ -54,45 +57,42 @@ _NUMBERS = [_number(length) for length in range(1_024)]
 
 def _mixed(lengths: Sequence[int], numbers: Sequence[str]) -> str:
     """Segments: of lengths, and of bits where those are shorter."""
+    pairs = [
+        (unfinished, finished, first + second)
+        for unfinished, finished, first, second in zip(
+            lengths[::2], lengths[1::2], numbers[::2], numbers[1::2], strict=False
+        )
+        if unfinished or finished
+    ]
     parts: list[str] = []
-    bits: list[str] = []
-    dense: list[str] = []
-    span = 0
-
-    def end_dense() -> None:
-        nonlocal span
-        plain = "".join(dense)
-        if span and span / _BITS + 4 < len(plain):
-            parts.append(_bitmap("".join(bits)))
+    for as_bits, group in groupby(zip(_cheapest(pairs), pairs, strict=True), key=itemgetter(0)):
+        if as_bits:
+            parts.append(_bitmap("".join("0" * unfinished + "1" * finished for _, (unfinished, finished, _) in group)))
         else:
-            _append(parts, plain)
-        span = 0
-        bits.clear()
-        dense.clear()
-
-    pairs = zip(lengths[::2], lengths[1::2], numbers[::2], numbers[1::2], strict=False)
-    for unfinished, finished, first, second in pairs:
-        text = first + second
-        if unfinished + finished < _BITS * len(text):
-            span += unfinished + finished
-            bits += ("0" * unfinished, "1" * finished)
-            dense.append(text)
-            continue
-        if dense:
-            end_dense()
-        _append(parts, text)
-    if dense:
-        end_dense()
+            parts.append("." + "".join(text for _, (_, _, text) in group))
     if len(lengths) % 2:
-        _append(parts, numbers[-1])
+        parts.append(numbers[-1] if parts and parts[-1][0] == "." else "." + numbers[-1])
     return "".join(parts)
 
 
-def _append(parts: list[str], plain: str) -> None:
-    if plain and parts and parts[-1][0] == ".":
-        parts[-1] += plain
-    elif plain:
-        parts.append("." + plain)
+def _cheapest(pairs: Sequence[tuple[int, int, str]]) -> list[bool]:
+    """For each pair whether it is written as bits in the shortest of all texts. Each has two ways to be written, and
+    for each the cheaper one of how the pair before is: that is all there is to know.
+    """
+    plain = mapped = 0.0
+    before: list[tuple[bool, bool]] = []
+    for unfinished, finished, text in pairs:
+        before.append((mapped + _LENGTHS_BEGIN < plain, mapped < plain + _BITS_BEGIN))
+        plain, mapped = (
+            min(plain, mapped + _LENGTHS_BEGIN) + len(text),
+            min(mapped, plain + _BITS_BEGIN) + (unfinished + finished) / _BITS,
+        )
+    as_bits = mapped + _BITS_BEGIN < plain
+    chosen: list[bool] = []
+    for way in reversed(before):
+        chosen.append(as_bits)
+        as_bits = way[as_bits]
+    return chosen[::-1]
 
 
 def _bitmap(bits: str) -> str:

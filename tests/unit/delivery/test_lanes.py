@@ -214,6 +214,26 @@ def test_those_that_come_much_too_late_move_the_others_by_what_the_queue_lasts_f
     assert one.offer(99, Reserved(NOW + 60_000, NOW - 1), NOW + 2_001) == NOW + 68_000, "it is still as long"
 
 
+def test_where_memory_is_short_those_that_come_late_move_the_others_when_they_fill_that_time() -> None:
+    one = lane(rate_limit=50.0)
+
+    def late(number: int) -> int | None:
+        return one.offer(number, Reserved(NOW - 10_000, NOW - 90_000), NOW, free=200, waiting=0)
+
+    def far() -> int | None:
+        return one.offer(999, Reserved(NOW + 60_000, NOW - 1), NOW, waiting=0)
+
+    assert all(late(number) is None for number in range(100)), "two seconds' work"
+    first = late(100)
+    assert first is not None
+    assert NOW + 1_500 <= first <= NOW + 1_530
+    assert far() == NOW + 60_000, "one has missed its turn: nobody else has"
+    assert {late(number) for number in range(101, 180)} == {first}
+    assert far() == NOW + 60_000 + first - NOW
+    assert {late(number) for number in range(180, 500)} == {first}
+    assert far() == NOW + 60_000 + first - NOW, "not twice for the same time"
+
+
 def test_what_comes_late_waits_for_its_new_turn_in_memory() -> None:
     count = Count()
     one: Lane[int] = Lane(partner_named(rate_limit=1.0), LIMITS, waiting=count)

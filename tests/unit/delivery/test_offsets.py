@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.delivery.offsets import FOR_EACH, FOR_EACH_RUN, Tracker
+from streams.delivery.offsets import FOR_EACH, FOR_EACH_RUN, FOR_REST, Tracker
 from streams.delivery.runs import METADATA_LIMIT, SHORT, decode_runs
 from streams.delivery.sender import READ_BETWEEN, TURNS_NEED, WAITING_NEEDS
 
@@ -118,7 +118,11 @@ def test_intake_stops_before_the_metadata_is_too_long(step: int) -> None:
     assert len(position.metadata) <= METADATA_LIMIT
 
 
-@given(st.lists(st.integers(1, 60), min_size=1, max_size=60), st.lists(st.integers(1, 40), max_size=60), st.data())
+@given(
+    st.lists(st.one_of(st.integers(1, 3), st.integers(1, 60)), min_size=1, max_size=400),
+    st.lists(st.one_of(st.integers(1, 3), st.integers(1, 40)), max_size=400),
+    st.data(),
+)
 def test_a_partition_that_is_not_crowded_is_told_whatever_ends_first(
     lengths: list[int], gaps: list[int], data: st.DataObject
 ) -> None:
@@ -129,7 +133,9 @@ def test_a_partition_that_is_not_crowded_is_told_whatever_ends_first(
         offset += length + gap
     tracker, _ = reading(offsets)
     steps = data.draw(st.lists(st.integers(0, len(offsets) - 1), max_size=300))
-    enough = FOR_EACH * len(tracker) + FOR_EACH_RUN * runs(offsets)
+    enough = tracker.needs
+    assert enough <= FOR_EACH * len(tracker) + FOR_EACH_RUN * runs(offsets)
+    assert enough <= (offsets[-1] - offsets[0] + 1) / 6 + FOR_REST
     left = set(offsets)
     for step in steps:
         tracker.finish(offsets[step])
@@ -152,6 +158,8 @@ def test_a_partition_as_full_of_those_that_wait_as_may_be_is_read_on(step: int, 
         tracker.take(offset)
         offset += step
     assert len(tracker) > need / (FOR_EACH + FOR_EACH_RUN)
+    if step < 10:
+        assert len(tracker) > need / step, "those that alternate with others are told of by bits"
     assert not tracker.pressed(READ_BETWEEN), "there is some left for those that are sent at once"
 
 

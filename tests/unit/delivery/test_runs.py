@@ -59,8 +59,16 @@ def test_what_ends_in_any_order_needs_a_sixth_of_a_character_for_each_offset(sha
         lengths[-1] += 1
         last = bit
     text = encode_runs(lengths)
-    assert len(text) <= 12_000 / 6 + SHORT
+    assert len(text) <= 12_000 / 6 + 16
     assert finished(decode_runs(text)) == finished(lengths)
+
+
+@given(LENGTHS)
+def test_no_text_is_longer_than_lengths_alone_or_than_bits_alone(lengths: list[int]) -> None:
+    text = encode_runs(lengths)
+    plain = sum(max(1, (length.bit_length() + 4) // 5) for length in lengths)
+    assert len(text) <= 1 + plain
+    assert len(text) <= max(SHORT, sum(lengths) / 6 + 24)
 
 
 @given(LENGTHS, st.integers(1, 3_000))
