@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
@@ -42,6 +43,9 @@ UNHURRIED_SECONDS = 0.01
 STALL_SECONDS = 2.0
 #: Of so many assignments before the newest one it is known in whose name they commit.
 GENERATIONS = 16
+#: Of a delay partition so many records are read at most before most of them have been looked at: what gathered while no
+#: sender ran comes due all at once, and is read faster than it is worked on. More than `heads.FEW`.
+UNOPENED = 2_000
 #: How often the lag is measured.
 MEASURE_SECONDS = 2.0
 
@@ -112,6 +116,8 @@ class Intake:
         self._clock = SystemClock()
         self._epoch = 0
         self._paused: set[tuple[str, int]] = set()
+        #: How many records of a delay partition were read since few of them were left.
+        self._unopened: Counter[tuple[str, int]] = Counter()
         self._resume: set[tuple[str, int]] = set()
         self._lock = threading.Lock()
         self._stalled_since: float | None = None
@@ -176,7 +182,7 @@ class Intake:
         return groups[epoch] if epoch in groups else groups[min(one for one in groups if one)]
 
     def resume(self, topic: str, partition: int) -> None:
-        """The head that a delay partition was paused for has been looked at: read on. From any thread."""
+        """Most of what was read of a delay partition has been looked at: read on. From any thread."""
         with self._lock:
             self._resume.add((topic, partition))
 
@@ -265,8 +271,10 @@ class Intake:
                 continue
             appended = message.timestamp()[1]
             read[place] = (offset, appended)
-            if tier is not None and place not in self._paused and not self._reader.due(tier, appended):
-                waiting.add(place)
+            if tier is not None and place not in self._paused:
+                self._unopened[place] += 1
+                if self._unopened[place] >= UNOPENED or not self._reader.due(tier, appended):
+                    waiting.add(place)
             records.append(Taken(tracker, tier, offset, appended, message.key(), message.value()))
         for one, newest in read.items():
             self._lags[one].read(*newest)
@@ -292,8 +300,10 @@ class Intake:
         if not self._resume:
             return
         with self._lock:
-            places, self._resume = self._resume & self._paused, set()
-        if places:
+            few, self._resume = self._resume, set()
+        for place in few:
+            self._unopened.pop(place, None)
+        if places := few & self._paused:
             self._paused -= places
             self.consumer.resume([TopicPartition(*place) for place in places])
 
@@ -337,6 +347,7 @@ class Intake:
         # The client keeps a pause over a rebalance; nobody would ever end it.
         consumer.resume(found)
         self._paused.clear()
+        self._unopened.clear()
         self._stalled_since = None
         mine = sum(topic == self._delivery for topic, _ in self._trackers)
         log.info("assigned", partitions=mine, of=self._total)

@@ -18,14 +18,18 @@ class Waiting(NamedTuple):
     oldest: int
 
 
+#: A partition of which so many are left is read on, so that the next ones are there in time.
+FEW = 500
+
+
 class Heads:
-    """Queues of unopened records, one for each partition of a delay topic. `empty` is called when one has run out,
-    to read on.
+    """Queues of unopened records, one for each partition of a delay topic. `read_on` is called when some were taken of
+    one, and few are left.
     """
 
-    def __init__(self, due: Callable[[int, int], bool], empty: Callable[[Tracker], None]) -> None:
+    def __init__(self, due: Callable[[int, int], bool], read_on: Callable[[Tracker], None]) -> None:
         self._due = due
-        self._empty = empty
+        self._read_on = read_on
         self._queues: dict[Tracker, deque[Taken]] = {}
 
     def add(self, record: Taken) -> None:
@@ -39,6 +43,7 @@ class Heads:
         for tracker, queue in list(self._queues.items()):
             if room <= 0:
                 return
+            before = room
             while queue and room > 0 and self._due(queue[0].tier or 0, queue[0].appended):
                 room -= 1
                 yield queue.popleft()
@@ -46,7 +51,8 @@ class Heads:
                 self._queues[tracker] = self._queues.pop(tracker)
             if not queue:
                 del self._queues[tracker]
-                self._empty(tracker)
+            if room < before and len(queue) <= FEW:
+                self._read_on(tracker)
 
     def forget(self, trackers: set[Tracker]) -> None:
         """Drop what was read of partitions that go."""

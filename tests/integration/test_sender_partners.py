@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient
 from schemas.control import Control
 from streams import kafka
 from streams.config import control
+from streams.delivery import consumer, heads
 from streams.delivery.breaker import BreakerLimits
 from streams.delivery.lanes import LaneLimits
 from streams.delivery.sender import WAITING_MOST, Sender
@@ -175,6 +176,24 @@ async def test_a_backlog_for_a_stuck_partner_leaves_memory_and_the_way_free(
         assert running.counted("retries_total", partner="stuck", reason="lane") > 4_000
     # Four partitions of 50, and those that wait for their last moments.
     assert max(memory) <= (1 + WAITING_MOST) * 4 * 50
+
+
+async def test_what_comes_due_while_no_sender_runs_is_not_read_all_at_once(
+    bench: Bench, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "UNOPENED", 500)
+    bench.configure(configuration([partner_named()], [postback_named(status="paused")]))
+    bench.decide((job_for("http://x.example/", n) for n in range(40_000)), bench.topics.retry("8s"))
+    seen = []
+    async with sending(settings) as running:
+
+        def all_put_away() -> bool:
+            seen.append(len(sender_of(running)._heads))
+            return running.counted("retries_total", partner="acme", reason="paused") >= 40_000
+
+        await eventually_async(all_put_away, within=60, every=0.01)
+    # Four partitions, each with what it may have, what was left of it, and the batch that was over it.
+    assert max(seen) <= 4 * (500 + heads.FEW + consumer.BATCH)
 
 
 WELL = {"app": "game", "partner": "well", "postback": "acme-install", "event": "install", "outcome": "delivered"}

@@ -246,7 +246,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "D7",
         "memory left for others by requests that take long",
         LANES,
-        "(free > 1 and (2 * (self.in_flight + 1) <= free or self._is_quick(now)))",
+        "(free > 1 and (self._is_quick(now) or 2 * (self.in_flight + 1) <= free))",
         "free > 1",
         (f"{IN_LANES}::test_partners_that_take_long_leave_memory_to_others_however_many_they_are",),
     ),
@@ -265,6 +265,14 @@ MUTATIONS: tuple[Mutation, ...] = (
         "may_wait = waiting is None or self._later.memory < 2 * waiting",
         "may_wait = True",
         ("tests/unit/delivery/test_lanes.py::test_a_newcomer_to_a_rate_waits_in_memory_when_its_turn_comes_soon",),
+    ),
+    Mutation(
+        "D25",
+        "a bound for what is read of delay topics and not looked at",
+        CONSUMER,
+        "if self._unopened[place] >= UNOPENED or not self._reader.due(tier, appended):",
+        "if not self._reader.due(tier, appended):",
+        (f"{AT_PARTNERS}::test_what_comes_due_while_no_sender_runs_is_not_read_all_at_once",),
     ),
     Mutation(
         "D25",

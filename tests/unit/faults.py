@@ -209,6 +209,7 @@ FAULTS = (
         "D25",
         "a backlog for a stuck partner",
         f"{PARTNERS}::test_a_backlog_for_a_stuck_partner_leaves_memory_and_the_way_free",
+        f"{PARTNERS}::test_what_comes_due_while_no_sender_runs_is_not_read_all_at_once",
         "unit/delivery/sender::test_what_waits_in_memory_is_bounded",
         "unit/delivery/lanes::test_a_lane_of_a_process_at_its_limit_takes_no_more_than_there_is_memory",
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streams.delivery.consumer import Taken
-from streams.delivery.heads import Heads
+from streams.delivery.heads import FEW, Heads
 from streams.delivery.offsets import Tracker
 
 TRACKERS = [Tracker("t.retry.8s", number, 1, 0) for number in range(3)]
@@ -14,21 +14,28 @@ def taken(number: int, offset: int, appended: int = 0) -> Taken:
 
 
 def test_those_that_are_due_come_in_the_order_of_their_partition_up_to_the_first_that_is_not() -> None:
-    ran_out: list[Tracker] = []
-    heads = Heads(lambda tier, appended: appended <= 5, ran_out.append)
+    read_on: list[Tracker] = []
+    heads = Heads(lambda tier, appended: appended <= 5, read_on.append)
     for offset, appended in enumerate([1, 5, 6, 2]):
         heads.add(taken(0, offset, appended))
     assert [one.offset for one in heads.take(10)] == [0, 1]
     assert len(heads) == 2
-    assert ran_out == []
+    assert read_on == [TRACKERS[0]]
+    assert list(heads.take(10)) == []
+    assert read_on == [TRACKERS[0]], "none was taken"
 
 
-def test_a_partition_that_ran_out_is_read_on() -> None:
-    ran_out: list[Tracker] = []
-    heads = Heads(lambda tier, appended: True, ran_out.append)
-    heads.add(taken(0, 0))
-    assert len(list(heads.take(10))) == 1
-    assert ran_out == [TRACKERS[0]]
+def test_a_partition_of_which_few_are_left_is_read_on() -> None:
+    read_on: list[Tracker] = []
+    heads = Heads(lambda tier, appended: True, read_on.append)
+    for offset in range(FEW + 12):
+        heads.add(taken(0, offset))
+    assert len(list(heads.take(10))) == 10
+    assert read_on == []
+    assert len(list(heads.take(2))) == 2
+    assert read_on == [TRACKERS[0]]
+    assert len(list(heads.take(2 * FEW))) == FEW
+    assert read_on == [TRACKERS[0]] * 2
 
 
 def test_many_that_come_due_at_once_in_one_partition_do_not_keep_the_others_waiting() -> None:
