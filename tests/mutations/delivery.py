@@ -236,6 +236,28 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "D14",
+        "what waits not moved by each that comes late",
+        LANES,
+        "by = until - max(now, self._postponed)",
+        "by = until - now",
+        (
+            "tests/unit/delivery/test_lanes.py::"
+            "test_those_that_come_much_too_late_move_the_others_by_what_the_queue_lasts_for_and_no_more",
+        ),
+    ),
+    Mutation(
+        "D14",
+        "what waits moved only when those that came late fill the time, where memory is short",
+        LANES,
+        "if by > 0 and (wait > self.limits.soon or self._owed >= by):",
+        "if by > 0:",
+        (
+            "tests/unit/delivery/test_lanes.py::"
+            "test_where_memory_is_short_those_that_come_late_move_the_others_when_they_fill_that_time",
+        ),
+    ),
+    Mutation(
+        "D14",
         "the rate kept when the breaker has closed",
         LANES,
         "            if self._next_slot > now:\n",
