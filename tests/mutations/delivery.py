@@ -268,7 +268,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "D7",
         "memory left for others by requests that take long",
         LANES,
-        "(free > 1 and (self._is_quick(now) or 2 * (self.in_flight + 1) <= free))",
+        "(free > 1 and (2 * (self.in_flight + 1) <= free or self._is_quick(now)))",
         "free > 1",
         (f"{IN_LANES}::test_partners_that_take_long_leave_memory_to_others_however_many_they_are",),
     ),
