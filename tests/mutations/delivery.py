@@ -308,8 +308,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         "D1",
         "what is finished known in whatever order it ends",
         "streams/delivery/runs.py",
-        "    as_bits = mapped + _BITS_BEGIN < plain\n",
-        "    as_bits = False\n",
+        "        chosen.append(as_bits)\n",
+        "        chosen.append(False)\n",
         ("tests/unit/delivery/test_runs.py::test_what_ends_in_any_order_needs_a_sixth_of_a_character_for_each_offset",),
     ),
     Mutation(
