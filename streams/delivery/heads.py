@@ -23,8 +23,8 @@ FEW = 500
 
 
 class Heads:
-    """Queues of unopened records, one for each partition of a delay topic. `read_on` is called when some were taken of
-    one, and few are left.
+    """Queues of unopened records, one for each partition of a delay topic. `read_on` is called when all that was read
+    of one has been taken; and before, when few are left, if all of them are due: there may be many.
     """
 
     def __init__(self, due: Callable[[int, int], bool], read_on: Callable[[Tracker], None]) -> None:
@@ -51,7 +51,11 @@ class Heads:
                 self._queues[tracker] = self._queues.pop(tracker)
             if not queue:
                 del self._queues[tracker]
-            if room < before and len(queue) <= FEW:
+            if (
+                room < before
+                and len(queue) <= FEW
+                and (not queue or self._due(queue[-1].tier or 0, queue[-1].appended))
+            ):
                 self._read_on(tracker)
 
     def forget(self, trackers: set[Tracker]) -> None:

@@ -290,11 +290,13 @@ class Lane(Generic[T]):
         as there is time for until then: they have missed their turn, and others went for them. Else nobody would come
         when the queue is done.
         """
-        wait = self.wait(now)
-        until = now + max(1, int(min(self.limits.soon, wait) * 3 / 4))
-        by = until - max(now, self._postponed)
-        self._owed += self._reserved_spacing()
-        if by > 0 and (wait > self.limits.soon or self._owed >= by):
+        wait, soon = self.wait(now), self.limits.soon
+        until = now + max(1, int(min(soon, wait) * 3 / 4))
+        # When it was longer ago than that, the clock was put back.
+        done = self._postponed if self._postponed <= now + soon else now
+        by = until - max(now, done)
+        self._owed = min(self._owed + self._reserved_spacing(), float(soon))
+        if by > 0 and (wait > soon or self._owed >= by):
             self._schedule.move(by, now)
             self._postponed, self._owed = until, 0.0
         return until

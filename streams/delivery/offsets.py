@@ -15,7 +15,7 @@ from .runs import METADATA_LIMIT, decode_runs, encode_runs, fitting, ranges
 
 #: What is needed at most, whatever ends first: for each unfinished offset, and for each run of them (characters). Or
 #: for each offset from the first to the last of them, and for what is behind.
-FOR_EACH, FOR_EACH_RUN = 0.4, 4
+FOR_EACH, FOR_EACH_RUN = 0.5, 5
 FOR_EACH_BETWEEN, FOR_REST = 1 / 6, 24
 
 

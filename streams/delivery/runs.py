@@ -76,17 +76,19 @@ def _mixed(lengths: Sequence[int], numbers: Sequence[str]) -> str:
 
 
 def _cheapest(pairs: Sequence[tuple[int, int, str]]) -> list[bool]:
-    """For each pair whether it is written as bits in the shortest of all texts. Each has two ways to be written, and
-    for each the cheaper one of how the pair before is: that is all there is to know.
+    """For each pair whether it is written as bits in the shortest of all texts, but for what bits are filled up with.
+    Each has two ways to be written, and for each the cheaper one of how the pair before is: that is all there is to
+    know.
     """
     plain = mapped = 0.0
     before: list[tuple[bool, bool]] = []
     for unfinished, finished, text in pairs:
-        before.append((mapped + _LENGTHS_BEGIN < plain, mapped < plain + _BITS_BEGIN))
-        plain, mapped = (
-            min(plain, mapped + _LENGTHS_BEGIN) + len(text),
-            min(mapped, plain + _BITS_BEGIN) + (unfinished + finished) / _BITS,
-        )
+        ends, goes_on = mapped + _LENGTHS_BEGIN < plain, mapped < plain + _BITS_BEGIN
+        before.append((ends, goes_on))
+        # Not `min`: this is done for thousands of pairs at each commit.
+        as_plain = (mapped + _LENGTHS_BEGIN if ends else plain) + len(text)
+        mapped = (mapped if goes_on else plain + _BITS_BEGIN) + (unfinished + finished) / _BITS
+        plain = as_plain
     as_bits = mapped + _BITS_BEGIN < plain
     chosen: list[bool] = []
     for way in reversed(before):

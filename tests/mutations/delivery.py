@@ -238,7 +238,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "D14",
         "what waits not moved by each that comes late",
         LANES,
-        "by = until - max(now, self._postponed)",
+        "by = until - max(now, done)",
         "by = until - now",
         (
             "tests/unit/delivery/test_lanes.py::"
@@ -249,7 +249,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "D14",
         "what waits moved only when those that came late fill the time, where memory is short",
         LANES,
-        "if by > 0 and (wait > self.limits.soon or self._owed >= by):",
+        "if by > 0 and (wait > soon or self._owed >= by):",
         "if by > 0:",
         (
             "tests/unit/delivery/test_lanes.py::"
@@ -295,6 +295,14 @@ MUTATIONS: tuple[Mutation, ...] = (
         "if self._unopened[place] >= UNOPENED or not self._reader.due(tier, appended):",
         "if not self._reader.due(tier, appended):",
         (f"{AT_PARTNERS}::test_what_comes_due_while_no_sender_runs_is_not_read_all_at_once",),
+    ),
+    Mutation(
+        "D25",
+        "room in the metadata for whatever ends first",
+        OFFSETS,
+        "FOR_EACH, FOR_EACH_RUN = 0.5, 5",
+        "FOR_EACH, FOR_EACH_RUN = 0.4, 4",
+        ("tests/unit/delivery/test_offsets.py::test_as_many_as_may_wait_are_told_of_whatever_ends_first",),
     ),
     Mutation(
         "D25",

@@ -16,13 +16,22 @@ def taken(number: int, offset: int, appended: int = 0) -> Taken:
 def test_those_that_are_due_come_in_the_order_of_their_partition_up_to_the_first_that_is_not() -> None:
     read_on: list[Tracker] = []
     heads = Heads(lambda tier, appended: appended <= 5, read_on.append)
-    for offset, appended in enumerate([1, 5, 6, 2]):
+    for offset, appended in enumerate([1, 5, 6, 2, 7]):
         heads.add(taken(0, offset, appended))
     assert [one.offset for one in heads.take(10)] == [0, 1]
-    assert len(heads) == 2
-    assert read_on == [TRACKERS[0]]
+    assert len(heads) == 3
+    assert read_on == []
+
+
+def test_a_partition_whose_next_ones_are_not_due_is_not_read_on() -> None:
+    """It would be read, paused, and read again, as often as one is due."""
+    read_on: list[Tracker] = []
+    heads = Heads(lambda tier, appended: appended <= 5, read_on.append)
+    for offset, appended in enumerate([1, 5, 6]):
+        heads.add(taken(0, offset, appended))
+    assert len(list(heads.take(10))) == 2
     assert list(heads.take(10)) == []
-    assert read_on == [TRACKERS[0]], "none was taken"
+    assert read_on == []
 
 
 def test_a_partition_of_which_few_are_left_is_read_on() -> None:

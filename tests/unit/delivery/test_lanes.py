@@ -214,6 +214,15 @@ def test_those_that_come_much_too_late_move_the_others_by_what_the_queue_lasts_f
     assert one.offer(99, Reserved(NOW + 60_000, NOW - 1), NOW + 2_001) == NOW + 68_000, "it is still as long"
 
 
+def test_what_waits_is_moved_again_when_the_clock_was_put_back() -> None:
+    one = lane(rate_limit=1.0)
+    came = [one.offer(number, Reserved(NOW - 100_000, NOW - 200_000), NOW, waiting=0) for number in range(12)]
+    assert {at for at in came if at is not None} == {NOW + 6_000}
+    back = NOW - 3_600_000
+    one.offer(12, Reserved(back - 100_000, back - 200_000), back, waiting=0)
+    assert one.offer(99, Reserved(back + 60_000, back - 1), back + 1) == back + 66_000
+
+
 def test_where_memory_is_short_those_that_come_late_move_the_others_when_they_fill_that_time() -> None:
     one = lane(rate_limit=50.0)
 

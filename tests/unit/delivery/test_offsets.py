@@ -146,6 +146,23 @@ def test_a_partition_that_is_not_crowded_is_told_whatever_ends_first(
         assert len(position.metadata) <= max(SHORT, 1 + enough)
 
 
+@pytest.mark.parametrize("gap", [1, 30, 33, 1_100, 30_000])
+@pytest.mark.parametrize("length", [1, 2, 5, 7, 9, 10, 20, 100])
+@pytest.mark.parametrize("step", [2, 3])
+def test_as_many_as_may_wait_are_told_of_whatever_ends_first(length: int, gap: int, step: int) -> None:
+    tracker, offset = Tracker("t", 0, 1, 0), 0
+    while tracker.needs <= WAITING_NEEDS:
+        for one in range(offset, offset + length):
+            tracker.take(one)
+        offset += length + gap
+    for place, one in enumerate(list(tracker._unfinished)):
+        if place % step == 1:
+            tracker.finish(one)
+    position = tracker.position()
+    assert position is not None
+    assert len(position.metadata) < METADATA_LIMIT, "nothing was cut"
+
+
 def runs(offsets: list[int]) -> int:
     return sum(index == 0 or offsets[index - 1] != one - 1 for index, one in enumerate(offsets))
 

@@ -202,7 +202,7 @@ async def test_jobs_that_wait_to_be_due_have_memory_of_their_own_and_all_are_on_
     assert bench.sender.room() == 1_000, "the lanes have theirs"
 
 
-@pytest.mark.parametrize(("partitions", "step", "most"), [(1, 40, 681), (10, 1, flow.WAITING_MOST * 1_000)])
+@pytest.mark.parametrize(("partitions", "step", "most"), [(1, 40, 545), (10, 1, flow.WAITING_MOST * 1_000)])
 async def test_what_waits_in_memory_is_bounded(partitions: int, step: int, most: int) -> None:
     bench = Bench()
     trackers = [Tracker(TOPICS.delivery, n, 1, 0) for n in range(partitions)]
