@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
+import structlog
 
+from streams import logs
 from streams.settings import PREFIX
 from tests.support.fixtures import bootstrap, broker, make_settings, partner, prefix, settings, start
 
@@ -23,3 +27,18 @@ def no_settings_of_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith(PREFIX):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """Logging is the process's own: what a test sets up, or a command that it runs, does not stay."""
+    root, kafka = logging.getLogger(), logging.getLogger("kafka")
+    levels = {logger: logger.level for logger in (root, *map(logging.getLogger, logs.QUIET))}
+    handlers, filters, disabled = root.handlers[:], kafka.filters[:], root.manager.disable
+    yield
+    root.handlers[:], kafka.filters[:] = handlers, filters
+    for logger, level in levels.items():
+        logger.setLevel(level)
+    logging.disable(disabled)
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
