@@ -9,6 +9,9 @@ from typing import NamedTuple
 from .consumer import Taken
 from .offsets import Tracker
 
+#: A partition of which so many are left is read on, so that the next ones are there in time.
+FEW = 500
+
 
 class Waiting(NamedTuple):
     """The unopened records of one delay topic: how many were read, and when the oldest was appended."""
@@ -16,10 +19,6 @@ class Waiting(NamedTuple):
     tier: int
     jobs: int
     oldest: int
-
-
-#: A partition of which so many are left is read on, so that the next ones are there in time.
-FEW = 500
 
 
 class Heads:

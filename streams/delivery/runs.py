@@ -80,7 +80,7 @@ def _cheapest(pairs: Sequence[tuple[int, int, str]]) -> list[bool]:
     Each has two ways to be written, and for each the cheaper one of how the pair before is: that is all there is to
     know.
     """
-    plain = mapped = 0.0
+    plain, mapped = 0.0, float(_BITS_BEGIN)
     before: list[tuple[bool, bool]] = []
     for unfinished, finished, text in pairs:
         ends, goes_on = mapped + _LENGTHS_BEGIN < plain, mapped < plain + _BITS_BEGIN
@@ -89,7 +89,7 @@ def _cheapest(pairs: Sequence[tuple[int, int, str]]) -> list[bool]:
         as_plain = (mapped + _LENGTHS_BEGIN if ends else plain) + len(text)
         mapped = (mapped if goes_on else plain + _BITS_BEGIN) + (unfinished + finished) / _BITS
         plain = as_plain
-    as_bits = mapped + _BITS_BEGIN < plain
+    as_bits = mapped < plain
     chosen: list[bool] = []
     for way in reversed(before):
         chosen.append(as_bits)
