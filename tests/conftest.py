@@ -31,10 +31,17 @@ def no_settings_of_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def logging_as_it_was() -> Iterator[None]:
-    """Logging is the process's own: what a test sets up, or a command that it runs, does not stay."""
+    """Logging is the process's own: what a test sets up, or a command that it runs, does not stay. What runs within a
+    test logs as a library would, and writes to no stream.
+    """
     root, kafka = logging.getLogger(), logging.getLogger("kafka")
     levels = {logger: logger.level for logger in (root, *map(logging.getLogger, logs.QUIET))}
     handlers, filters, disabled = root.handlers[:], kafka.filters[:], root.manager.disable
+    structlog.configure(
+        processors=[structlog.stdlib.PositionalArgumentsFormatter(), structlog.dev.ConsoleRenderer(colors=False)],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
     yield
     root.handlers[:], kafka.filters[:] = handlers, filters
     for logger, level in levels.items():
