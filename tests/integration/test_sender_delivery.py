@@ -207,7 +207,11 @@ async def test_a_blocked_address_is_never_dialled(bench: Bench, make_settings: o
 
 
 async def test_secrets_are_sent_and_written_nowhere(
-    bench: Bench, settings: Settings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    bench: Bench,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setenv("ACME_KEY", "s3cr3t-value")
     bench.configure(configuration([partner_named()]))
@@ -223,7 +227,7 @@ async def test_secrets_are_sent_and_written_nowhere(
     receipts, letters = bench.receipts(), bench.dead_letters()
     assert {receipt.response for receipt in receipts} == {"nothing at /i?k=${env:ACME_KEY}", None}
     assert len(letters) == 1
-    told = "".join(capfd.readouterr())
+    told = "".join([*capfd.readouterr(), caplog.text])
     assert "NOT_SET_ANYWHERE" in told
     assert all("s3cr3t" not in str(written) for written in (receipts, letters, letters[0].value, told))
     assert not any(receipt.job_id == "job-2" for receipt in receipts), "ours, not charged"
