@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 
 import msgspec
@@ -216,6 +217,7 @@ async def test_secrets_are_sent_and_written_nowhere(
     monkeypatch.setenv("ACME_KEY", "s3cr3t-value")
     bench.configure(configuration([partner_named()]))
     secret = Deferred("text", "${env:ACME_KEY}", (), "query")
+    caplog.set_level(logging.DEBUG)
     missing = Deferred("text", "${env:NOT_SET_ANYWHERE}", (), "query")
     async with Partner() as partner, sending(settings) as running:
         partner.rule("/", lambda request: Answer(404, body=f"nothing at {request.target}".encode()))
