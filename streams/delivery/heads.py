@@ -43,19 +43,18 @@ class Heads:
             if room <= 0:
                 return
             before = room
-            while queue and room > 0 and self._due(queue[0].tier or 0, queue[0].appended):
+            while queue and room > 0 and self._is_due(queue[0]):
                 room -= 1
                 yield queue.popleft()
             if room <= 0:
                 self._queues[tracker] = self._queues.pop(tracker)
             if not queue:
                 del self._queues[tracker]
-            if (
-                room < before
-                and len(queue) <= FEW
-                and (not queue or self._due(queue[-1].tier or 0, queue[-1].appended))
-            ):
+            if room < before and len(queue) <= FEW and (not queue or self._is_due(queue[-1])):
                 self._read_on(tracker)
+
+    def _is_due(self, record: Taken) -> bool:
+        return self._due(record.tier or 0, record.appended)
 
     def forget(self, trackers: set[Tracker]) -> None:
         """Drop what was read of partitions that go."""

@@ -26,7 +26,7 @@ RATE = 100
 WINDOW, MOST = 2_000, 1.25
 WHOLE = 0.95
 #: For so long (ms) the part of one that was killed is nobody's for sure, whenever it spoke last.
-UNUSED, NOBODYS = 800, 0.75
+UNUSED, NOBODYS = 800, 0.65
 #: Before its partitions are another's (9 to 11 s), and with them its part by any rule.
 TAKEN_OVER = 8_500
 
